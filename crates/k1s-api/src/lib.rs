@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The Kubernetes API as one tower service over an embedded store.

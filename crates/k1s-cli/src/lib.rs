@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! kubectl-compatible command line over any Kubernetes API.
