@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! TLS and HTTP listener for the k1s API service.
+//! The k1s listener.
+pub mod pki;
+pub mod private_file;
+pub mod x509;
