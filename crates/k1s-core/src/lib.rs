@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Kubernetes objects, kinds, schemas, selectors and patches, without I/O.
+//!
+//! Objects are `serde_json::Value` maps whose keys are sorted. What is in this crate never reads a clock, an environment or a
+//! random source: times, names and addresses come in as arguments.
 
+pub mod field;
+pub mod kinds;
 pub mod name;
+pub mod object;
+pub mod rules;
+pub mod schema;
+pub mod status;
+mod tables;
