@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The listener as clients see it, well-behaved and other.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
