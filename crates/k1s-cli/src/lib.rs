@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 //! kubectl-compatible command line over any Kubernetes API.
+
+pub mod describe;
+pub mod tabwriter;
