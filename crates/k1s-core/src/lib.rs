@@ -8,6 +8,7 @@ pub mod field;
 pub mod kinds;
 pub mod name;
 pub mod object;
+pub mod quantity;
 pub mod quote;
 pub mod rules;
 pub mod schema;
