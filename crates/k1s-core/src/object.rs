@@ -23,6 +23,18 @@ pub fn list<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
+/// The value at a path of keys, to change, if there is one.
+pub fn at_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
+    path.iter().try_fold(value, |v, key| v.get_mut(key))
+}
+
+/// The list at a path of keys, to change; empty where there is none.
+pub fn list_mut<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut [Value] {
+    at_mut(value, path)
+        .and_then(Value::as_array_mut)
+        .map_or(&mut [], Vec::as_mut_slice)
+}
+
 /// The whole number at a path of keys.
 #[must_use]
 pub fn int(value: &Value, path: &[&str]) -> Option<i64> {

@@ -87,8 +87,7 @@ fn token(rest: &str) -> (Token, usize) {
         [b')', ..] => (Token::Close, 1),
         [b',', ..] => (Token::Comma, 1),
         _ => {
-            let ends =
-                |byte: &u8| special(*byte) || matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+            let ends = |byte: &u8| special(*byte) || matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
             let length = bytes.iter().position(ends).unwrap_or(bytes.len());
             match bytes.get(..length) {
                 Some(b"in") => (Token::Word(Operator::In), length),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rules of the kinds of the core group.
 
+pub(in crate::rules) mod image_reference;
+pub(in crate::rules) mod pod_template;
+
 use super::Rules;
 
 /// The rules of a kind of this group.
