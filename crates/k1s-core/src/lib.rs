@@ -15,3 +15,4 @@ pub mod schema;
 pub mod selector;
 pub mod status;
 mod tables;
+pub mod time;

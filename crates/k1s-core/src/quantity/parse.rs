@@ -141,9 +141,17 @@ fn amount(parts: &Parts<'_>, power: i32, format: QuantityFormat) -> Result<Amoun
         + i64::try_from(too_fine).unwrap_or(i64::MAX);
     let mut exponent = i32::try_from(written).map_err(|_| QuantityError::Numeric)?;
     if binary {
-        mantissa = mantissa
-            .checked_mul(1_i128 << power)
-            .ok_or(QuantityError::Numeric)?;
+        // Long before the multiplication overflows, the number is above the cap.
+        if Amount::new(mantissa, exponent)
+            .compare(LARGEST_BINARY)
+            .is_gt()
+        {
+            mantissa = LARGEST_BINARY.mantissa;
+            exponent = 0;
+        } else {
+            let product = mantissa.checked_mul(1_i128 << power);
+            mantissa = product.ok_or(QuantityError::Numeric)?;
+        }
     }
     if dropped {
         let shift = 10_i128
