@@ -7,13 +7,17 @@
 mod apps;
 mod autoscaling;
 mod batch;
+mod cells;
 mod certificates;
 mod coordination;
 mod core;
 mod discovery;
 mod events;
+mod keep;
+mod label_selector;
 mod networking;
 mod node;
+mod number;
 mod policy;
 mod rbac;
 mod scheduling;
