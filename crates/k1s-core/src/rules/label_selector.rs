@@ -11,11 +11,7 @@ const NEEDS_VALUES: [&str; 2] = ["In", "NotIn"];
 const TAKES_NO_VALUES: [&str; 2] = ["Exists", "DoesNotExist"];
 
 /// Checks a `LabelSelector`; an absent one is fine.
-pub(in crate::rules) fn validate(
-    selector: Option<&Value>,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
+pub(in crate::rules) fn validate(selector: Option<&Value>, path: &Path<'_>, errors: &mut Errors) {
     let Some(selector) = selector.filter(|s| s.is_object()) else {
         return;
     };
@@ -98,7 +94,10 @@ pub(in crate::rules) fn invalid(
     detail: &str,
     errors: &mut Errors,
 ) {
-    let mut message = format!("Invalid value: {}", selector.map_or("null".to_owned(), words));
+    let mut message = format!(
+        "Invalid value: {}",
+        selector.map_or("null".to_owned(), words)
+    );
     if !detail.is_empty() {
         message.push_str(": ");
         message.push_str(detail);
