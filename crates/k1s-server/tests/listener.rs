@@ -377,3 +377,25 @@ async fn one_address_serves_once() {
     assert!(matches!(error, Error::InUse(address) if address == server.address));
     assert!(error.to_string().contains("is in use"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_watches_may_be_open() {
+    k1s_server::limits::raise_open_files();
+    let server = Server::start(Limits::default()).await;
+    let mut watches = Vec::new();
+    for _ in 0..10 {
+        let mut connection = server.http2(None).await;
+        for _ in 0..1000 {
+            let mut watch = connection.send_request(get("/watch")).await.unwrap().into_body();
+            assert_eq!(watch.frame().await.unwrap().unwrap().into_data().unwrap(), "event\n");
+            watches.push((connection.clone(), watch));
+        }
+    }
+    let mut other = server.http1(None).await;
+    assert_eq!(text(other.send_request(get("/who")).await.unwrap()).await, "nobody");
+    server.switch.stop();
+    for (_, watch) in &mut watches {
+        assert!(watch.collect().await.unwrap().to_bytes().is_empty());
+    }
+    server.serving.await.unwrap();
+}
