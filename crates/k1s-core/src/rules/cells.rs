@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Clock;
 use crate::object::{self, list, text};
 use crate::selector::format_label_selector;
+use crate::time;
 
 /// What stands in a cell that has nothing to say.
 pub(in crate::rules) const NONE: &str = "<none>";
@@ -25,45 +26,23 @@ pub(in crate::rules) fn age(object: &Value, clock: &Clock) -> Value {
 }
 
 /// Time since a time stamp, `<unknown>` where there is none.
-pub(in crate::rules) fn since(time: &str, clock: &Clock) -> String {
-    seconds(time).map_or(UNKNOWN.to_owned(), |then| {
+pub(in crate::rules) fn since(text: &str, clock: &Clock) -> String {
+    seconds(text).map_or(UNKNOWN.to_owned(), |then| {
         duration(clock.now_seconds - then)
     })
 }
 
 /// Seconds since the epoch of a time stamp.
-pub(in crate::rules) fn seconds(time: &str) -> Option<i64> {
-    time.parse::<jiff::Timestamp>()
+pub(in crate::rules) fn seconds(text: &str) -> Option<i64> {
+    time::parse_time(text)
         .ok()
+        .filter(|moment| !time::is_zero(*moment))
         .map(jiff::Timestamp::as_second)
 }
 
-/// A number of seconds as people read it: two units at most, `65s`, `4m5s`, `3d2h`.
+/// A number of seconds as people read it.
 pub(in crate::rules) fn duration(seconds: i64) -> String {
-    const MINUTE: i64 = 60;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    const YEAR: i64 = 365 * DAY;
-    let pair = |big: i64, unit: &str, rest: i64, small: &str| {
-        if rest == 0 {
-            format!("{big}{unit}")
-        } else {
-            format!("{big}{unit}{rest}{small}")
-        }
-    };
-    match seconds {
-        ..-1 => "<invalid>".to_owned(),
-        -1 => "0s".to_owned(),
-        0..120 => format!("{seconds}s"),
-        120..600 => pair(seconds / MINUTE, "m", seconds % MINUTE, "s"),
-        600..10_800 => format!("{}m", seconds / MINUTE),
-        10_800..28_800 => pair(seconds / HOUR, "h", seconds % HOUR / MINUTE, "m"),
-        28_800..172_800 => format!("{}h", seconds / HOUR),
-        172_800..691_200 => pair(seconds / DAY, "d", seconds % DAY / HOUR, "h"),
-        691_200..63_072_000 => format!("{}d", seconds / DAY),
-        63_072_000..252_288_000 => pair(seconds / YEAR, "y", seconds % YEAR / DAY, "d"),
-        _ => format!("{}y", seconds / YEAR),
-    }
+    time::human_duration(jiff::SignedDuration::from_secs(seconds))
 }
 
 /// Names and images of the containers of a pod spec: two cells.
@@ -98,34 +77,5 @@ pub(in crate::rules) fn or_none(text: impl Into<String>) -> Value {
         NONE.into()
     } else {
         text.into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations_are_written_for_people() {
-        for (seconds, expected) in [
-            (-5, "<invalid>"),
-            (-1, "0s"),
-            (0, "0s"),
-            (119, "119s"),
-            (120, "2m"),
-            (125, "2m5s"),
-            (600, "10m"),
-            (10_799, "179m"),
-            (10_860, "3h1m"),
-            (28_800, "8h"),
-            (172_800, "2d"),
-            (180_000, "2d2h"),
-            (691_200, "8d"),
-            (63_072_000, "2y"),
-            (63_158_400, "2y1d"),
-            (252_288_000, "8y"),
-        ] {
-            assert_eq!(duration(seconds), expected, "{seconds}");
-        }
     }
 }

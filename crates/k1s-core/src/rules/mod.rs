@@ -20,6 +20,8 @@ mod node;
 mod number;
 mod policy;
 mod rbac;
+#[cfg(test)]
+mod recorded;
 mod scheduling;
 mod storage;
 

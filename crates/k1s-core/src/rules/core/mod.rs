@@ -2,6 +2,7 @@
 //! Rules of the kinds of the core group.
 
 pub(in crate::rules) mod image_reference;
+pub(in crate::rules) mod persistent_volume_claim;
 pub(in crate::rules) mod pod_template;
 
 use super::Rules;

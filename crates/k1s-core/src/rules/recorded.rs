@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Replays recorded exchanges through the rules alone: decode, default, prepare, validate, cells. No service, no store.
+//!
+//! What the service adds (metadata, allocation, other objects) is not there, and what concerns it is not compared.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Clock, Request, Rules};
+use crate::field::Errors;
+use crate::kinds::{self, Kind};
+use crate::object;
+
+/// 2020-01-02T00:00:00Z
+const NOW: i64 = 1_577_923_200;
+
+/// Replays the cases of a recorded file whose names start with one of `only`; gives what differs.
+fn replay(file: &str, only: &[&str]) -> Vec<String> {
+    let path = format!("{}/../../e2e/wire/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let recorded: Value = serde_json::from_str(&text).unwrap();
+    let mut differences = Vec::new();
+    for case in recorded["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        if !only.iter().any(|start| name.starts_with(start)) {
+            continue;
+        }
+        let mut objects = BTreeMap::new();
+        for (number, step) in case["steps"].as_array().unwrap().iter().enumerate() {
+            if let Some(difference) = replay_step(step, &mut objects) {
+                differences.push(format!("{name} [{number}]: {difference}"));
+            }
+        }
+    }
+    differences
+}
+
+/// What a request path names: kind, object name, subresource.
+fn target(path: &str) -> Option<(&'static Kind, String, String)> {
+    let path = path.split('?').next()?;
+    let mut parts: Vec<&str> = path.split('/').skip(1).collect();
+    let (group, version) = match parts.first()? {
+        &"api" => ("", parts[1]),
+        _ => (parts[1], parts[2]),
+    };
+    parts.drain(..if group.is_empty() { 2 } else { 3 });
+    if parts.first() == Some(&"namespaces") && parts.len() > 2 {
+        parts.drain(..2);
+    }
+    let kind = kinds::of_resource(group, version, parts.first()?)?;
+    let part = |index: usize| parts.get(index).copied().unwrap_or_default().to_owned();
+    Some((kind, part(1), part(2)))
+}
+
+fn replay_step(step: &Value, objects: &mut BTreeMap<String, Value>) -> Option<String> {
+    let request = &step["do"];
+    let expected = &step["expect"];
+    let (kind, name, subresource) = target(request["path"].as_str()?)?;
+    let rules = super::of(kind);
+    let method = request["method"].as_str()?;
+    let old = objects.get(&name).cloned();
+    if method == "GET" {
+        return rules
+            .cells
+            .and_then(|cells| compare_cells(cells(&old?, &Clock { now_seconds: NOW }), expected));
+    }
+    let body = request.get("body")?;
+    let mut new = match (method, &old) {
+        ("POST", _) => {
+            let mut body = body.clone();
+            object::set(&mut body, &["metadata", "uid"], "u");
+            body
+        }
+        ("PUT", _) => body.clone(),
+        ("PATCH", Some(old)) => {
+            let mut new = old.clone();
+            // Directives of strategic patches are not for this replay.
+            if !body.is_object() || body.to_string().contains("\"$") {
+                return None;
+            }
+            merge(&mut new, body);
+            new
+        }
+        _ => return None,
+    };
+    if expected["status"] == 400 || !["", "status"].contains(&subresource.as_str()) {
+        return None;
+    }
+    let errors = write(rules, &mut new, old.as_ref(), &subresource);
+    let found: Vec<(String, String)> = errors
+        .into_vec()
+        .into_iter()
+        .map(|e| (e.field, e.message))
+        .collect();
+    if let Some(difference) = compare_errors(&found, expected) {
+        return Some(difference);
+    }
+    if found.is_empty() && expected["status"].as_i64()? < 300 {
+        let name = object::name(&new).to_owned();
+        let difference = compare_body(&new, &json!({}));
+        objects.insert(name, new);
+        return difference;
+    }
+    None
+}
+
+fn write(rules: &Rules, new: &mut Value, old: Option<&Value>, subresource: &str) -> Errors {
+    let request = Request {
+        now_seconds: NOW,
+        user: "jane",
+        groups: &[],
+    };
+    let mut errors = Errors::new();
+    (rules.default)(new);
+    match (old, subresource) {
+        (None, _) => {
+            (rules.prepare_create)(new, &request);
+            (rules.validate)(new, &mut errors);
+        }
+        (Some(old), "status") => {
+            (rules.prepare_status)(new, old, &request);
+            (rules.validate_status)(new, old, &mut errors);
+        }
+        (Some(old), _) => {
+            (rules.prepare_update)(new, old, &request);
+            (rules.validate_update)(new, old, &mut errors);
+        }
+    }
+    errors
+}
+
+/// A merge patch.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    let target = object::make_map(target);
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn compare_errors(found: &[(String, String)], expected: &Value) -> Option<String> {
+    let causes = object::list(&expected["body"], &["details", "causes"]);
+    let wanted: Vec<(String, String)> = causes
+        .iter()
+        .map(|cause| {
+            (
+                object::text(cause, &["field"]).to_owned(),
+                object::text(cause, &["message"]).to_owned(),
+            )
+        })
+        .filter(|(field, _)| !field.starts_with("metadata."))
+        .collect();
+    let dull = |errors: &[(String, String)]| -> Vec<(String, String)> {
+        errors
+            .iter()
+            .filter(|(field, _)| !field.starts_with("metadata."))
+            .map(|(field, message)| (field.clone(), message.clone()))
+            .collect()
+    };
+    let found = dull(found);
+    if causes.is_empty() && expected["status"] == 422 {
+        return found
+            .is_empty()
+            .then(|| "no errors, but 422 was recorded".to_owned());
+    }
+    let marks = ["<uid>", "<time>", "${"];
+    let same = found.len() == wanted.len()
+        && found.iter().zip(&wanted).all(|(a, b)| {
+            a.0 == b.0 && (a.1 == b.1 || marks.iter().any(|mark| b.1.contains(mark)))
+        });
+    (!same).then(|| format!("errors\n   found  {found:#?}\n   wanted {wanted:#?}"))
+}
+
+/// Compares a whole body, or the values at dotted paths.
+fn compare_body(found: &Value, expected: &Value) -> Option<String> {
+    let mut differences = Vec::new();
+    for (key, wanted) in expected.as_object()? {
+        if key.starts_with("metadata") && !key.starts_with("metadata.annotations")
+            || key == "kind" && wanted.as_str() == Some("Status")
+        {
+            continue;
+        }
+        let parts: Vec<&str> = key.split('.').collect();
+        let found = dig(found, &parts);
+        if !alike(&found, wanted) {
+            differences.push(format!("{key}\n   found  {found}\n   wanted {wanted}"));
+        }
+    }
+    (!differences.is_empty()).then(|| differences.join("\n"))
+}
+
+fn dig(value: &Value, parts: &[&str]) -> Value {
+    let Some((first, rest)) = parts.split_first() else {
+        return value.clone();
+    };
+    match (value, *first) {
+        (Value::Array(list), "*") => list.iter().map(|item| dig(item, rest)).collect(),
+        (Value::Array(list), index) => index
+            .parse()
+            .ok()
+            .and_then(|index: usize| list.get(index))
+            .map_or(Value::Null, |item| dig(item, rest)),
+        (value, key) => value.get(key).map_or(Value::Null, |item| dig(item, rest)),
+    }
+}
+
+/// Whether two values are the same but for marks that stand for what changes from run to run.
+fn alike(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (_, Value::String(mark)) if mark.starts_with('<') && mark.ends_with('>') => true,
+        (Value::String(_), Value::String(mark)) if mark.contains("${") => true,
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(key, value)| b.get(key).is_some_and(|other| alike(value, other)))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b))
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn compare_cells(found: Vec<Value>, expected: &Value) -> Option<String> {
+    let mut differences = Vec::new();
+    for (key, wanted) in expected["body"].as_object()? {
+        let Some(index) = key.strip_prefix("rows.0.cells.") else {
+            continue;
+        };
+        let found = found.get(index.parse::<usize>().ok()?).cloned();
+        if !alike(&found.clone().unwrap_or_default(), wanted) {
+            differences.push(format!("cell {index}: {found:?}, wanted {wanted}"));
+        }
+    }
+    (!differences.is_empty()).then(|| differences.join("\n"))
+}
+
+fn check(file: &str, only: &[&str], known: &[&str]) {
+    let differences: Vec<String> = replay(file, only)
+        .into_iter()
+        .filter(|difference| !known.iter().any(|start| difference.starts_with(start)))
+        .collect();
+    assert_eq!(differences.join("\n"), "", "{}", json!(differences.len()));
+}
+
+#[test]
+fn apps() {
+    check("kinds-apps", &[""], &[]);
+}
