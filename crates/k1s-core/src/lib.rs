@@ -5,6 +5,7 @@
 //! random source: times, names and addresses come in as arguments.
 
 pub mod field;
+pub mod json;
 pub mod kinds;
 pub mod name;
 pub mod object;
