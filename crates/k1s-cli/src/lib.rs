@@ -2,4 +2,5 @@
 //! kubectl-compatible command line over any Kubernetes API.
 
 pub mod describe;
+pub mod explain;
 pub mod tabwriter;
