@@ -3,4 +3,5 @@
 
 pub mod describe;
 pub mod explain;
+pub mod generate;
 pub mod tabwriter;

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k1s_core::quantity::Quantity;
 use serde_json::{Map, Value};
 
 use super::field::{Fields, shown};
 use super::page::{Page, or, or_none, put, sorted};
-use super::quantity::Amount;
+use super::quantity::{parse, percent};
 use super::time::{full, since};
 use super::{Related, event};
 
@@ -166,7 +167,7 @@ fn lease(page: &mut Page, related: &Related) {
     }
 }
 
-type Amounts = BTreeMap<String, Amount>;
+type Amounts = BTreeMap<String, Quantity>;
 
 fn resources(page: &mut Page, status: &Value, pods: &[Value], related: &Related) {
     put!(page, 0, "Non-terminated Pods:\t({} in total)", pods.len());
@@ -235,17 +236,17 @@ fn resources(page: &mut Page, status: &Value, pods: &[Value], related: &Related)
             || name.starts_with("hugepages-")
     };
     for name in room.keys().filter(|name| !standard(name)) {
-        let of = |amounts: &Amounts| amounts.get(name).cloned().unwrap_or_default();
+        let of = |amounts: &Amounts| amounts.get(name).cloned().unwrap_or_else(Quantity::zero);
         put!(page, 1, "{name}\t{}\t{}", of(&requests), of(&limits));
     }
 }
 
 /// An amount with its part of what there is: `500m (13%)`.
 fn share(amounts: &Amounts, room: &Amounts, name: &str) -> String {
-    let amount = amounts.get(name).cloned().unwrap_or_default();
+    let amount = amounts.get(name).cloned().unwrap_or_else(Quantity::zero);
     let percent = room
         .get(name)
-        .map(|room| amount.percent_of(room, name == "cpu"))
+        .map(|room| percent(&amount, room, name == "cpu"))
         .unwrap_or_default();
     format!("{amount} ({percent}%)")
 }
@@ -253,16 +254,14 @@ fn share(amounts: &Amounts, room: &Amounts, name: &str) -> String {
 fn amounts(quantities: &Map<String, Value>) -> Amounts {
     quantities
         .iter()
-        .map(|(name, quantity)| (name.clone(), Amount::parse(&shown(quantity))))
+        .map(|(name, quantity)| (name.clone(), parse(&shown(quantity))))
         .collect()
 }
 
 fn add(total: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
-        match total.get_mut(name) {
-            Some(total) => total.add(amount),
-            None => _ = total.insert(name.clone(), amount.clone()),
-        }
+        let sum = total.get(name).and_then(|total| total.add(amount).ok());
+        total.insert(name.clone(), sum.unwrap_or_else(|| amount.clone()));
     }
 }
 
@@ -291,13 +290,9 @@ fn of_pod(pod: &Value, kind: &str) -> Amounts {
     for (name, amount) in amounts(spec.at("resources").map(kind)) {
         total.insert(name, amount);
     }
-    for (name, amount) in amounts(spec.map("overhead")) {
-        match total.get_mut(&name) {
-            Some(total) => total.add(&amount),
-            None if kind == "requests" => _ = total.insert(name, amount),
-            None => {}
-        }
-    }
+    let mut overhead = amounts(spec.map("overhead"));
+    overhead.retain(|name, _| kind == "requests" || total.contains_key(name));
+    add(&mut total, &overhead);
     total
 }
 

@@ -147,30 +147,9 @@ pub(crate) fn or(text: impl Into<String>, instead: &str) -> String {
     }
 }
 
-/// A label selector in the form of the command line: `a=b,c in (d,e),!f`.
+/// A label selector in the form of the command line: `a=b,c in (d,e),!f`, or `<none>`.
 pub(crate) fn selector(selector: &Value) -> String {
-    let labels =
-        sorted(selector.map("matchLabels")).map(|(name, value)| format!("{name}={}", shown(value)));
-    let expressions = selector.list("matchExpressions").iter().map(|expression| {
-        let key = expression.text("key");
-        let mut values = expression.strings("values");
-        values.sort_unstable();
-        match expression.text("operator") {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
-            "Exists" => key.to_owned(),
-            "DoesNotExist" => format!("!{key}"),
-            other => format!("<error: {other:?} is not a valid label selector operator>"),
-        }
-    });
-    let mut terms: Vec<String> = labels.chain(expressions).collect();
-    terms.sort_by(|a, b| term_key(a).cmp(term_key(b)));
-    or_none(terms.join(","))
-}
-
-fn term_key(term: &str) -> &str {
-    let term = term.strip_prefix('!').unwrap_or(term);
-    &term[..term.find(['=', ' ']).unwrap_or(term.len())]
+    k1s_core::selector::format_label_selector(Some(selector))
 }
 
 fn shorten(text: &str, bytes: usize) -> String {
