@@ -1,2 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 //! OpenAPI v2 and v3 documents of the built-in kinds.
+
+pub mod protobuf;

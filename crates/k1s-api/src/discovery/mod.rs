@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The paths that name no resource: discovery, `/version`, health, OpenAPI, the list of paths.
+//!
+//! [`answer`] is a pure function of the request. It holds no state: documents are made from the kinds when they are asked for.
+
+mod accept;
+mod aggregated;
+mod encode;
+mod groups;
+mod health;
+mod legacy;
+mod restful;
+mod root;
+mod version;
+
+pub use health::Check;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Response, StatusCode};
+use k1s_core::status::Status;
+
+/// A request as far as discovery looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path, which starts with a slash.
+    pub path: &'a str,
+    /// The query without its question mark.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+impl Request<'_> {
+    fn header(&self, name: HeaderName) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    fn host(&self) -> &str {
+        self.header(HOST)
+    }
+
+    /// The values of a parameter of the query.
+    fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.split('&').filter_map(move |pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then_some(value)
+        })
+    }
+
+    /// Whether JSON is indented: the client says so, or a person looks at it.
+    fn pretty(&self) -> bool {
+        match self.parameters("pretty").find(|v| !v.is_empty()) {
+            Some(value) => matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True"),
+            None => ["curl", "Wget", "Mozilla/5.0"]
+                .iter()
+                .any(|p| self.header(http::header::USER_AGENT).starts_with(p)),
+        }
+    }
+}
+
+/// Answers a path that names no resource; `None` when the path lies below a group and version that are served.
+///
+/// `checks` are the health checks and whether each is well.
+#[must_use]
+pub fn answer(request: &Request<'_>, checks: &[Check]) -> Option<Response<Bytes>> {
+    let path = request.path;
+    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    // one slash at the end is nothing for the paths that a web service answers
+    let service = match segments.as_slice() {
+        [rest @ .., ""] if !rest.is_empty() => rest,
+        all => all,
+    };
+    Some(match service {
+        ["version"] => version::answer(request),
+        ["version", ..] => not_found(request),
+        ["api"] => legacy::versions(request),
+        ["api", "v1"] => legacy::resources(request, "", "v1"),
+        ["api", "v1", ..] => return None,
+        ["api", ..] => not_found(request),
+        ["apis"] => legacy::groups(request),
+        ["apis", group, rest @ ..] => {
+            let versions = groups::versions(group);
+            match rest {
+                _ if versions.is_empty() => no_page(),
+                [] => legacy::group(request, group, &versions),
+                [version, below @ ..] if versions.contains(version) => match below {
+                    [] => legacy::resources(request, group, version),
+                    _ => return None,
+                },
+                _ => not_found(request),
+            }
+        }
+        _ => match segments.as_slice() {
+            [""] | ["index.html"] => root::answer(checks),
+            [name @ ("healthz" | "livez" | "readyz")] => health::all(request, name, checks),
+            ["healthz" | "livez" | "readyz", check] => health::one(check, checks),
+            _ => no_page(),
+        },
+    })
+}
+
+/// A path that nothing serves, as Go's file server would say it.
+fn no_page() -> Response<Bytes> {
+    text(StatusCode::NOT_FOUND, "404 page not found\n".into())
+}
+
+/// A path that a web service has, but no route.
+fn not_found(request: &Request<'_>) -> Response<Bytes> {
+    failure(request, &Status::no_such_resource())
+}
+
+fn text(status: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = bare(status, body.into());
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(
+        http::header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// An answer without a content type, not to be kept.
+fn bare(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+/// A failure in the encoding that the client wants, or JSON.
+fn failure(request: &Request<'_>, status: &Status) -> Response<Bytes> {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = status.to_json();
+    match accept::whole(request) {
+        Some(encoding) => encode::object(request, code, encoding, &body),
+        None => encode::raw_json(code, &body),
+    }
+}
+
+#[cfg(test)]
+mod tests;
