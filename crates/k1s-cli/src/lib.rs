@@ -5,4 +5,5 @@ pub mod config_file;
 pub mod describe;
 pub mod explain;
 pub mod generate;
+pub mod go_order;
 pub mod tabwriter;

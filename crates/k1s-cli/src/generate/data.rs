@@ -98,23 +98,9 @@ pub fn secret(identity: Identity<'_>, kind: &str, data: &Data) -> Result<Value, 
     Ok(secret)
 }
 
-/// JSON as Go writes it, with `<`, `>` and `&` as numbers.
-pub(super) fn go_json(value: &Value) -> String {
-    let mut text = String::new();
-    for letter in value.to_string().chars() {
-        match letter {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                text += &format!("\\u{:04x}", u32::from(letter))
-            }
-            other => text.push(other),
-        }
-    }
-    text
-}
-
 /// The first ten digits of the content's SHA-256, in letters that do not make words.
 fn hash(content: &Value) -> String {
-    let digest = Sha256::digest(go_json(content));
+    let digest = Sha256::digest(k1s_core::json::print(content));
     let digits = digest
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])

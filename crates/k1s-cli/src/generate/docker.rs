@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::data::go_json;
+use k1s_core::json::print;
 
 /// The content of `.dockerconfigjson` for one registry.
 pub fn docker_config(server: &str, username: &str, password: &str, email: &str) -> String {
@@ -17,11 +17,11 @@ pub fn docker_config(server: &str, username: &str, password: &str, email: &str) 
     ];
     let fields = fields.iter().filter(|(_, value)| !value.is_empty());
     let fields: Vec<String> = fields
-        .map(|(name, value)| format!("\"{name}\":{}", go_json(&(*value).into())))
+        .map(|(name, value)| format!("\"{name}\":{}", print(&(*value).into())))
         .collect();
     format!(
         "{{\"auths\":{{{}:{{{}}}}}}}",
-        go_json(&server.into()),
+        print(&server.into()),
         fields.join(",")
     )
 }
