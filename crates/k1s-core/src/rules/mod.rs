@@ -12,6 +12,7 @@ mod certificates;
 mod coordination;
 mod core;
 mod discovery;
+mod domain;
 mod events;
 mod keep;
 mod label_selector;

@@ -6,7 +6,7 @@ mod daemon_set;
 mod deployment;
 mod replica_set;
 mod stateful_set;
-mod template;
+pub(in crate::rules) mod template;
 
 use super::Rules;
 
