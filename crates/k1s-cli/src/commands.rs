@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The commands that are kubectl's too. A command is a file; its table entry stands here, in the order of the help.
+
+use crate::command::Command;
+
+mod api_resources;
+mod api_versions;
+mod options;
+mod version;
+
+/// The commands, in the order of the help.
+pub const COMMANDS: &[&Command] = &[
+    &api_resources::COMMAND,
+    &api_versions::COMMAND,
+    &options::COMMAND,
+    &version::COMMAND,
+];
+
+/// The tree that a program with nothing of its own runs.
+pub static ROOT: Command = Command {
+    name: "",
+    aliases: &[],
+    usage: "COMMAND [OPTIONS]",
+    about: "Controls any Kubernetes API, or the one in this program.",
+    flags: &[],
+    subcommands: COMMANDS,
+    run: None,
+};

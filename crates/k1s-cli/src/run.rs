@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From the words of a command line to an exit code.
+//!
+//! Entry point: [`run`].
+
+use crate::PROGRAM;
+use crate::command::{Command, suggestions};
+use crate::context::{self, Context, Host};
+use crate::error::{Error, Result};
+use crate::flag::{Flag, Parsed, takes_next};
+use crate::help;
+
+/// Runs the command that the words (without the program's name) ask for, and gives the exit code.
+pub async fn run(root: &'static Command, host: Host, words: &[String]) -> i32 {
+    let (command, path, rest) = choose(root, words);
+    let mut tables: Vec<&'static [Flag]> = command.flags.to_vec();
+    tables.push(context::FLAGS);
+    let parsed = Parsed::parse(tables, &rest).map(|mut parsed| {
+        parsed.path.clone_from(&path);
+        parsed
+    });
+    let (parsed, fault) = match parsed {
+        Ok(parsed) => (parsed, None),
+        Err(source) => (
+            Parsed::default(),
+            Some(Error::Flag {
+                source,
+                path: path.clone(),
+            }),
+        ),
+    };
+    let context = Context::new(host, parsed.clone());
+    let mut outcome = match fault {
+        Some(fault) => Err(fault),
+        None => carry_out(root, command, &context, &parsed).await,
+    };
+    if outcome.is_ok() {
+        outcome = context.flush();
+    } else {
+        // The error goes on; that its output cannot be written adds nothing.
+        let _ = context.flush();
+    }
+    if outcome.is_ok() && parsed.on("warnings-as-errors") && context.warnings() > 0 {
+        let n = context.warnings();
+        outcome = Err(Error::message(format!(
+            "{n} warning{} received",
+            if n == 1 { "" } else { "s" }
+        )));
+    }
+    match outcome {
+        Ok(()) => 0,
+        Err(e) => {
+            let text = e.render();
+            if !text.is_empty() {
+                context.talk(text.trim_end_matches('\n'));
+            }
+            e.exit_code()
+        }
+    }
+}
+
+/// Finds the command among the words; flags may stand before and between its names.
+fn choose(root: &'static Command, words: &[String]) -> (&'static Command, String, Vec<String>) {
+    let (mut command, mut path) = (root, Vec::new());
+    let mut rest = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            rest.push(word.clone());
+            break;
+        }
+        if word.len() > 1 && word.starts_with('-') {
+            rest.push(word.clone());
+            let mut tables = command.flags.to_vec();
+            tables.push(context::FLAGS);
+            if takes_next(&tables, word) {
+                rest.extend(words.next().cloned());
+            }
+            continue;
+        }
+        match command.subcommand(word) {
+            Some(found) => {
+                command = found;
+                path.push(found.name);
+                if command.subcommands.is_empty() {
+                    break;
+                }
+            }
+            None => {
+                rest.push(word.clone());
+                break;
+            }
+        }
+    }
+    rest.extend(words.cloned());
+    (command, path.join(" "), rest)
+}
+
+async fn carry_out(
+    root: &'static Command,
+    command: &'static Command,
+    context: &Context,
+    parsed: &Parsed,
+) -> Result {
+    if parsed.help {
+        return context.print(help::of(command, &parsed.path));
+    }
+    let missing = parsed.missing();
+    if !missing.is_empty() {
+        return Err(Error::message(format!(
+            "required flag(s) \"{}\" not set",
+            missing.join("\", \"")
+        )));
+    }
+    if let Some(run) = command.run {
+        return run(context, parsed).await;
+    }
+    let Some(word) = parsed.args.first() else {
+        return context.print(help::of(command, &parsed.path));
+    };
+    if !std::ptr::eq(root, command) {
+        return Err(Error::Usage {
+            message: format!("unknown command \"{}\"", parsed.args.join(" ")),
+            path: parsed.path.clone(),
+        });
+    }
+    let mut message = format!("unknown command \"{word}\" for \"{PROGRAM}\"");
+    let near = suggestions(word, command.subcommands.iter().map(|c| c.name));
+    if !near.is_empty() {
+        message.push_str("\n\nDid you mean this?");
+        for name in near {
+            message.push_str("\n\t");
+            message.push_str(name);
+        }
+    }
+    Err(Error::message(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::ROOT;
+
+    #[test]
+    fn the_command_is_found_among_flags() {
+        let check = |line: &str, path: &str, rest: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let (_, found, left) = choose(&ROOT, &words);
+            assert_eq!(
+                (found.as_str(), left.join(" ").as_str()),
+                (path, rest),
+                "{line}"
+            );
+        };
+        check("version cm a", "version", "cm a");
+        check("-n ns version a", "version", "-n ns a");
+        check(
+            "--namespace=ns options options",
+            "options",
+            "--namespace=ns options",
+        );
+        check("fly get", "", "fly get");
+    }
+}
