@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Follows a document word for word: runs the commands of its console blocks and compares what they print.
 
-    readme.py DOCUMENT K1S            run and compare
-    readme.py DOCUMENT K1S --update   run and write what was printed into the document
+    readme.py DOCUMENT K1S KUBECTL            run and compare
+    readme.py DOCUMENT K1S KUBECTL --update   run and write what was printed into the document
 
 In a block marked ```console a line that starts with "$ " is a command, and what follows is what it prints (both streams).
-All blocks share one shell in one scratch directory with an empty HOME, where `k1s` is the given program. A command that
+All blocks share one shell in one scratch directory with an empty HOME, where `k1s` and `kubectl` are the given programs. A command that
 ends in " &" is left running, and what it prints first is compared. Times, ages, uids, versions, ports and addresses are
 made equal first. A block marked ```sh is for reading only.
 """
@@ -45,10 +45,11 @@ def same(text, home):
 
 
 class Shell:
-    def __init__(self, program, home):
+    def __init__(self, k1s, kubectl, home):
         self.home = home
         (home / "bin").mkdir()
-        (home / "bin" / "k1s").symlink_to(os.path.abspath(program))
+        (home / "bin" / "k1s").symlink_to(os.path.abspath(k1s))
+        (home / "bin" / "kubectl").symlink_to(os.path.abspath(kubectl))
         (home / "work").mkdir()
         env = {"PATH": f"{home}/bin:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C", "TERM": "dumb", "TZ": "UTC"}
         self.bash = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -88,13 +89,13 @@ class Shell:
 
 
 def main():
-    path, program = pathlib.Path(sys.argv[1]), sys.argv[2]
+    path, k1s, kubectl = pathlib.Path(sys.argv[1]), *sys.argv[2:4]
     update = "--update" in sys.argv
     text = path.read_text()
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="readme-") as scratch:
         home = pathlib.Path(scratch)
-        shell = Shell(program, home)
+        shell = Shell(k1s, kubectl, home)
         fresh, last = "", 0
         for start, end in blocks(text):
             fresh += text[last:start]

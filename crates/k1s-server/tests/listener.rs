@@ -386,13 +386,23 @@ async fn ten_thousand_watches_may_be_open() {
     for _ in 0..10 {
         let mut connection = server.http2(None).await;
         for _ in 0..1000 {
-            let mut watch = connection.send_request(get("/watch")).await.unwrap().into_body();
-            assert_eq!(watch.frame().await.unwrap().unwrap().into_data().unwrap(), "event\n");
+            let mut watch = connection
+                .send_request(get("/watch"))
+                .await
+                .unwrap()
+                .into_body();
+            assert_eq!(
+                watch.frame().await.unwrap().unwrap().into_data().unwrap(),
+                "event\n"
+            );
             watches.push((connection.clone(), watch));
         }
     }
     let mut other = server.http1(None).await;
-    assert_eq!(text(other.send_request(get("/who")).await.unwrap()).await, "nobody");
+    assert_eq!(
+        text(other.send_request(get("/who")).await.unwrap()).await,
+        "nobody"
+    );
     server.switch.stop();
     for (_, watch) in &mut watches {
         assert!(watch.collect().await.unwrap().to_bytes().is_empty());
