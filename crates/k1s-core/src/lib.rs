@@ -5,9 +5,11 @@
 //! random source: times, names and addresses come in as arguments.
 
 pub mod cron;
+pub mod decode;
 pub mod field;
 pub mod json;
 pub mod kinds;
+pub mod meta;
 pub mod name;
 pub mod object;
 pub mod quantity;
