@@ -5,6 +5,7 @@ use crate::command::Command;
 
 mod api_resources;
 mod api_versions;
+mod config;
 mod options;
 mod version;
 
@@ -12,6 +13,7 @@ mod version;
 pub const COMMANDS: &[&Command] = &[
     &api_resources::COMMAND,
     &api_versions::COMMAND,
+    &config::COMMAND,
     &options::COMMAND,
     &version::COMMAND,
 ];

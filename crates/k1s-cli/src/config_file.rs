@@ -200,6 +200,19 @@ impl ConfigFile {
         }
     }
 
+    /// The user's preferences, where there are any.
+    pub fn preferences(&self) -> Option<&Value> {
+        self.rest.get("preferences")
+    }
+
+    /// Replaces the user's preferences.
+    pub fn set_preferences(&mut self, preferences: Option<Value>) {
+        match preferences {
+            Some(preferences) => _ = self.rest.insert("preferences".to_owned(), preferences),
+            None => _ = self.rest.remove("preferences"),
+        }
+    }
+
     /// Adds what another file holds beyond this one.
     pub fn merge(&mut self, other: &Self) {
         for section in Section::ALL {

@@ -12,3 +12,8 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, String> {
     }
     serde_saphyr::from_str(text).map_err(|e| format!("yaml: {e}"))
 }
+
+/// A value as one YAML document.
+pub(crate) fn print_yaml(value: &Value) -> String {
+    serde_saphyr::to_string(value).unwrap_or_default()
+}
