@@ -34,16 +34,17 @@ impl Stop {
     }
 }
 
-/// Waits for Ctrl-C (SIGINT) or SIGTERM.
+/// Listens for Ctrl-C (SIGINT) and SIGTERM from now on; the future ends with the first.
 ///
 /// # Errors
 /// If the system does not let the process listen for signals.
-pub async fn signalled() -> std::io::Result<()> {
+pub fn signalled() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -137,3 +137,13 @@ fn open_or_damaged_keys_are_refused() {
     check("sa.key", &empty, "does not hold a private key");
     check("ca.crt", &empty, "does not hold a certificate");
 }
+
+#[test]
+fn what_is_kept_can_be_read_without_opening() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    assert!(Pki::kept(dir.path()).unwrap().is_none());
+    let pki = Pki::open(dir.path(), now).unwrap();
+    let (kept, same) = (Pki::kept(dir.path()).unwrap().unwrap(), Kept::of(&pki));
+    assert_eq!(kept.ca_pem, same.ca_pem);
+    assert_eq!(kept.service_account_key_der, same.service_account_key_der);
+}
