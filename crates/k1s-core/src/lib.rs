@@ -20,3 +20,4 @@ pub mod selector;
 pub mod status;
 mod tables;
 pub mod time;
+pub mod yaml;
