@@ -80,6 +80,20 @@ pub struct Rules {
     pub cells: Option<fn(&Value, &Clock) -> Vec<Value>>,
     /// Default propagation of a delete is `orphan`.
     pub orphans_by_default: bool,
+    /// Rules of its subresources beside `status` and `scale`.
+    pub subresources: &'static [SubresourceRules],
+}
+
+/// The rules of a subresource beside `status` that writes a part of the object: `finalize`, `approval`, `resize`,
+/// `ephemeralcontainers`.
+#[derive(Clone, Copy)]
+pub struct SubresourceRules {
+    /// Name of the subresource.
+    pub name: &'static str,
+    /// Puts back all that it may not change. `(new, old)`
+    pub prepare: fn(&mut Value, &Value, &Request<'_>),
+    /// Checks the change. `(new, old)`
+    pub validate: fn(&Value, &Value, &mut Errors),
 }
 
 /// The present, for ages in tables.
@@ -131,6 +145,7 @@ impl Rules {
         create_on_update: false,
         cells: None,
         orphans_by_default: false,
+        subresources: &[],
     };
 }
 
