@@ -80,11 +80,24 @@ fn write_schema(out: &mut String, name: &str, schema: &Value, index: &BTreeMap<&
         .collect();
     let _ = writeln!(
         out,
-        "static S{}: Schema = Schema {{ name: \"io.k8s.{name}\", form: Form::{form}, atomic: {}, gvks: &[{}], fields: &[{fields}] }};",
+        "static S{}: Schema = Schema {{ name: \"io.k8s.{name}\", form: Form::{form}, atomic: {}, gvks: &[{}], required: &[{}], fields: &[{fields}] }};",
         index[name],
         schema["map"] == "atomic",
         gvks.join(","),
+        required(schema),
     );
+}
+
+/// The required fields, in the order of the data or of the alphabet.
+fn required(schema: &Value) -> String {
+    if schema["required"].is_array() {
+        return list(schema, "required");
+    }
+    let fields = schema["fields"].as_object().into_iter().flatten();
+    fields
+        .filter(|(_, words)| words.as_str().is_some_and(|w| w.split(' ').any(|w| w == "required")))
+        .map(|(name, _)| format!("{name:?},"))
+        .collect()
 }
 
 fn write_field(out: &mut String, name: &str, line: &str, index: &BTreeMap<&str, usize>) {

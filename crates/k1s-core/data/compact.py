@@ -82,6 +82,8 @@ def main():
                         ("format", "format"), ("oneOf", "oneOf")):
             if key in s:
                 entry[to] = s[key]
+        if s.get("required", []) != sorted(s.get("required", [])):
+            entry["required"] = s["required"]
         if s.get("type") not in ("object", None):
             entry["type"] = s["type"]
         if "properties" not in s and s.get("type") is None:

@@ -14,6 +14,8 @@ pub struct Schema {
     pub atomic: bool,
     /// The kinds of this schema: group, version, kind.
     pub gvks: &'static [(&'static str, &'static str, &'static str)],
+    /// Names of the required fields, in the order in which OpenAPI lists them.
+    pub required: &'static [&'static str],
     /// The fields, sorted by name.
     pub fields: &'static [Field],
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rules of the kinds of the core group.
 
+mod image_pull;
 pub(in crate::rules) mod image_reference;
+mod internal_form;
 pub(in crate::rules) mod persistent_volume_claim;
 pub(in crate::rules) mod pod_template;
+pub(in crate::rules) mod resource_name;
 
 use super::Rules;
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::object::{self, at_mut, default, default_absent, list_mut, text};
-use crate::rules::core::image_reference;
+use crate::rules::core::{image_reference, resource_name};
 
 /// What a probe has where nothing, or zero, is said.
 const PROBE: [(&str, i64); 4] = [
@@ -46,7 +46,7 @@ pub(super) fn default_container(container: &mut Value) {
     }
     for key in ["limits", "requests"] {
         if let Some(list) = at_mut(container, &["resources", key]) {
-            default_resource_list(list);
+            resource_name::round_up(list);
         }
     }
 }
@@ -83,9 +83,4 @@ pub(super) fn with_map(
     if let Some(map) = at_mut(parent, path).and_then(Value::as_object_mut) {
         change(map);
     }
-}
-
-/// Amounts are kept in thousandths at the finest, rounded up.
-pub(in crate::rules) fn default_resource_list(list: &mut Value) {
-    let _ = list;
 }

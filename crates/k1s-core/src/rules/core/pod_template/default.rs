@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::container_default::{default_container, default_resource_list};
+use super::container_default::default_container;
 use super::volume_default::default_volume;
 use crate::object::{self, at_mut, default_absent, list_mut};
+use crate::rules::core::resource_name;
 
 const GRACE_PERIOD_SECONDS: i64 = 30;
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
@@ -50,7 +51,7 @@ pub(in crate::rules) fn default_pod_spec(spec: &mut Value) {
         &["resources", "requests"],
     ] {
         if let Some(list) = at_mut(spec, path) {
-            default_resource_list(list);
+            resource_name::round_up(list);
         }
     }
 }

@@ -3,10 +3,45 @@
 //!
 //! What only a Pod does (requests from limits, service links, immutability) lives with the Pod.
 
+pub(in crate::rules) mod affinity;
+pub(in crate::rules) mod annotation;
+pub(in crate::rules) mod check;
+mod claim_template;
+pub(in crate::rules) mod container;
 mod container_default;
 mod default;
+mod environment;
+mod foreign_volume;
+mod host;
+mod mount;
+mod probe;
+mod projected_volume;
+pub(in crate::rules) mod resource_sum;
+pub(in crate::rules) mod resources;
+mod security;
+pub(in crate::rules) mod toleration;
 mod validate;
+mod volume;
 mod volume_default;
+mod windows;
+
+use serde_json::Value;
+
+use crate::object::list;
 
 pub(in crate::rules) use default::{default_pod_spec, default_template};
-pub(in crate::rules) use validate::{validate_pod_spec, validate_template};
+pub(in crate::rules) use validate::{validate_pod_spec, validate_spec, validate_template};
+
+/// All containers of a spec with the list and the place in it, in the order in which Kubernetes visits them.
+pub(in crate::rules) fn containers(
+    spec: &Value,
+) -> impl Iterator<Item = (&'static str, usize, &Value)> {
+    ["initContainers", "containers", "ephemeralContainers"]
+        .into_iter()
+        .flat_map(move |kind| {
+            list(spec, &[kind])
+                .iter()
+                .enumerate()
+                .map(move |(index, container)| (kind, index, container))
+        })
+}

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::container_default::{default_field_ref, default_resource_list, pull_policy, with_map};
+use super::container_default::{default_field_ref, pull_policy, with_map};
 use crate::object::{self, at_mut, default, default_absent, list_mut, text};
+use crate::rules::core::resource_name;
 
 const FILE_MODE: i64 = 0o644;
 const TOKEN_SECONDS: i64 = 3600;
@@ -56,7 +57,7 @@ fn default_claim(volume: &mut Value) {
     });
     for key in ["limits", "requests"] {
         if let Some(list) = at_mut(volume, &spec).and_then(|s| at_mut(s, &["resources", key])) {
-            default_resource_list(list);
+            resource_name::round_up(list);
         }
     }
 }
