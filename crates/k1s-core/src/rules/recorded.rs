@@ -84,7 +84,10 @@ fn replay_step(step: &Value, objects: &mut BTreeMap<String, Value>) -> Option<St
         }
         _ => return None,
     };
-    if expected["status"] == 400 || !["", "status"].contains(&subresource.as_str()) {
+    let known = |name: &str| {
+        ["", "status"].contains(&name) || rules.updates.iter().any(|u| u.subresource == name)
+    };
+    if expected["status"] == 400 || !known(&subresource) {
         return None;
     }
     let errors = write(rules, &mut new, old.as_ref(), &subresource);
@@ -122,10 +125,16 @@ fn write(rules: &Rules, new: &mut Value, old: Option<&Value>, subresource: &str)
             (rules.prepare_status)(new, old, &request);
             (rules.validate_status)(new, old, &mut errors);
         }
-        (Some(old), _) => {
-            (rules.prepare_update)(new, old, &request);
-            (rules.validate_update)(new, old, &mut errors);
-        }
+        (Some(old), name) => match rules.updates.iter().find(|u| u.subresource == name) {
+            Some(update) => {
+                (update.prepare)(new, old, &request);
+                (update.validate)(new, old, &mut errors);
+            }
+            None => {
+                (rules.prepare_update)(new, old, &request);
+                (rules.validate_update)(new, old, &mut errors);
+            }
+        },
     }
     errors
 }
