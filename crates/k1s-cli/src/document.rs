@@ -65,8 +65,8 @@ fn yaml_documents(bytes: &[u8]) -> Vec<Result<Value, String>> {
     };
     let mut out = Vec::new();
     for chunk in chunks {
-        let value = yaml(chunk.text.as_bytes())
-            .map_err(|e| format!("error converting YAML to JSON: {e}"));
+        let value =
+            yaml(chunk.text.as_bytes()).map_err(|e| format!("error converting YAML to JSON: {e}"));
         let broken = value.is_err();
         out.push(value);
         if broken {
@@ -102,5 +102,4 @@ mod tests {
         assert_eq!((found.len(), found[1].is_err()), (2, true));
         assert_eq!(split(b"{"), [Err("unexpected EOF".to_owned())]);
     }
->>>>>>> 05a38c0 (get: tables, forms of objects, watches; selections, files and printers)
 }
