@@ -1,4 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The Kubernetes API as one tower service over an embedded store.
+//!
+//! [`Api`] is a `tower::Service<http::Request<_>>`. A program calls it directly; `k1s serve` calls it for requests that come over TLS.
+//! There is no second path: routing, authorization, validation, defaults, admission and storage happen here and only here.
+//!
+//! A request goes `service` -> `route` -> `api` -> one of `verbs` -> `storage`, and what the verb answers is written by `answer`.
+//! What follows from a write (garbage collection, the life of namespaces) is `followup`'s.
 
+mod admission;
+mod answer;
+mod api;
+mod body;
+mod clock;
+mod content;
+mod convert;
 pub mod discovery;
+mod encode;
+mod followup;
+mod garbage;
+mod identity;
+mod namespaces;
+mod negotiate;
+mod openapi;
+mod options;
+mod owners;
+mod random;
+mod route;
+mod selection;
+mod service;
+mod service_accounts;
+mod storage;
+mod subresources;
+mod token;
+mod verbs;
+
+pub use api::{Api, Options};
+pub use body::{Body, BodyError};
+pub use identity::Identity;
+pub use token::{Signer, TokenKey};

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The service's state, and what its verbs share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use http::HeaderMap;
+use k1s_core::kinds::{self, Kind};
+use k1s_core::object;
+use k1s_core::rules;
+use k1s_core::status::{Cause, Details, Status};
+use k1s_store::Store;
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::clock;
+use crate::followup::Followups;
+use crate::identity::Identity;
+use crate::negotiate::{Forms, Output, negotiate};
+use crate::options::Query;
+use crate::route::Target;
+use crate::storage::Storage;
+
+/// What an [`Api`] is told when it is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Name of the tenant; empty is the default tenant.
+    pub tenant: String,
+    /// The certificate authority, PEM, that goes into `kube-root-ca.crt`.
+    pub root_ca: String,
+    /// The key with which service account tokens are signed. None are issued without it.
+    pub token_key: crate::token::TokenKey,
+    /// Whether what follows from a write (garbage collection, the end of a namespace) is left to [`Api::background`]. Without it
+    /// the write itself waits for it.
+    pub background: bool,
+}
+
+/// The Kubernetes API over a store. Clones share it.
+#[derive(Clone)]
+pub struct Api(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) storage: Storage,
+    pub(crate) options: Options,
+    pub(crate) followups: Followups,
+    /// Whether the namespaces that are always there have been looked for.
+    pub(crate) prepared: AtomicBool,
+}
+
+/// A request with its body read and its asker known.
+pub(crate) struct Exchange {
+    pub(crate) path: String,
+    pub(crate) query: Query,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: bytes::Bytes,
+    pub(crate) identity: Identity,
+    pub(crate) now_seconds: i64,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Exchange {
+    /// A request of the service itself, as its controllers make them.
+    pub(crate) fn internal() -> Self {
+        Self {
+            path: String::new(),
+            query: Query::default(),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            identity: Identity {
+                user: "system:apiserver".into(),
+                groups: vec![crate::identity::MASTERS.into()],
+            },
+            now_seconds: clock::now_seconds(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What a rule may know of the request.
+    pub(crate) fn rule_request(&self) -> rules::Request<'_> {
+        rules::Request {
+            now_seconds: self.now_seconds,
+            user: &self.identity.user,
+            groups: &self.identity.groups,
+        }
+    }
+
+    /// The form of the answer that the client accepts.
+    pub(crate) fn output(&self, forms: Forms) -> Result<Output, Status> {
+        negotiate(
+            &self.headers,
+            self.query.flag("pretty").unwrap_or(false),
+            forms,
+        )
+    }
+}
+
+/// The namespaces that are always there.
+pub(crate) const SYSTEM_NAMESPACES: [&str; 4] =
+    ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+impl Api {
+    /// Opens the API on a store. Nothing is read or written before the first request; that one makes the namespaces that are always
+    /// there, where they are missing.
+    ///
+    /// # Errors
+    /// When the tenant's name cannot be one.
+    pub fn open(store: Arc<dyn Store>, options: Options) -> Result<Self, Status> {
+        let tenant = if options.tenant.is_empty() {
+            "default"
+        } else {
+            options.tenant.as_str()
+        };
+        let complaints = k1s_core::name::dns1123_label(tenant);
+        if let Some(complaint) = complaints.first() {
+            return Err(Status::bad_request(format!(
+                "tenant {tenant:?}: {complaint}"
+            )));
+        }
+        let storage = Storage::new(store, tenant);
+        Ok(Self(Arc::new(Inner {
+            storage,
+            options,
+            followups: Followups::default(),
+            prepared: AtomicBool::new(false),
+        })))
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// Does what the request wants with the target.
+    pub(crate) async fn act(
+        &self,
+        method: &http::Method,
+        target: &Target,
+        exchange: &mut Exchange,
+    ) -> Result<Answer, Status> {
+        if !target.subresource.is_empty() {
+            return crate::subresources::act(self, method, target, exchange).await;
+        }
+        let collection = target.name.is_empty();
+        let verb = verb(method, target, exchange);
+        if !target.kind.allows(verb) || target.legacy_watch && method != http::Method::GET {
+            return Err(Status::method_not_allowed());
+        }
+        match (method.as_str(), collection) {
+            ("GET", true) => crate::verbs::list::list_or_watch(self, target, exchange),
+            ("GET", false) if target.legacy_watch => {
+                crate::verbs::list::list_or_watch(self, target, exchange)
+            }
+            ("GET", false) => crate::verbs::get::get(self, target, exchange),
+            ("POST", true) => crate::verbs::create::create(self, target, exchange).await,
+            ("PUT", false) => crate::verbs::update::update(self, target, exchange).await,
+            ("PATCH", false) => crate::verbs::patch::patch(self, target, exchange).await,
+            ("DELETE", false) => crate::verbs::delete::delete(self, target, exchange).await,
+            ("DELETE", true) => {
+                crate::verbs::delete::delete_collection(self, target, exchange).await
+            }
+            _ => Err(Status::method_not_allowed()),
+        }
+    }
+
+    /// Refuses a write into a namespace that is not there or is about to go.
+    pub(crate) fn check_namespace(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), Status> {
+        if !kind.namespaced {
+            return Ok(());
+        }
+        let namespaces = namespace_kind();
+        let Some(stored) = self.storage().get(namespaces, "", namespace)? else {
+            return Err(Status::not_found(namespaces, namespace));
+        };
+        // the common case is told without parsing
+        if !contains(&stored.bytes, b"\"deletionTimestamp\"") {
+            return Ok(());
+        }
+        if !object::is_deleting(&stored.object(namespaces)?) {
+            return Ok(());
+        }
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
+        let mut status = Status::forbidden(kind, name, &why);
+        if let Some(details) = &mut status.details {
+            details.causes = vec![Cause {
+                reason: "NamespaceTerminating".into(),
+                message: format!("namespace {namespace} is being terminated"),
+                field: "metadata.namespace".into(),
+            }];
+        }
+        Err(status)
+    }
+
+    /// The stored object of a target, parsed, with its revision.
+    pub(crate) fn load(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<(Value, k1s_store::Revision)>, Status> {
+        let stored = self.storage().get(kind, namespace, name)?;
+        stored
+            .map(|s| Ok((s.object(crate::convert::storage_kind(kind))?, s.revision)))
+            .transpose()
+    }
+}
+
+/// The verb of a request, as RBAC and discovery name it.
+pub(crate) fn verb(method: &http::Method, target: &Target, exchange: &Exchange) -> &'static str {
+    match (method.as_str(), target.name.is_empty()) {
+        ("GET", _) if target.legacy_watch => "watch",
+        ("GET", true) if exchange.query.flag("watch").unwrap_or(false) => "watch",
+        ("GET", true) => "list",
+        ("GET", false) => "get",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", true) => "deletecollection",
+        ("DELETE", false) => "delete",
+        _ => "",
+    }
+}
+
+pub(crate) fn namespace_kind() -> &'static Kind {
+    kinds::of_kind("", "v1", "Namespace")
+        .unwrap_or_else(|| unreachable!("Namespace is a built-in kind"))
+}
+
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|w| w == needle)
+}
+
+/// Details of a status about an object, under the name of its kind, as some refusals have them.
+pub(crate) fn kind_details(kind: &Kind, name: &str) -> Details {
+    Details {
+        name: name.into(),
+        group: kind.group.into(),
+        kind: kind.kind.into(),
+        ..Details::default()
+    }
+}

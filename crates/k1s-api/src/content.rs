@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From the body of a request to an object of a kind.
+
+use http::HeaderMap;
+use k1s_core::field::quote;
+use k1s_core::kinds::{self, Kind};
+use k1s_core::status::Status;
+use k1s_core::{decode, json, yaml};
+use serde_json::Value;
+
+use crate::options::FieldValidation;
+
+/// Bodies of objects may have this many bytes.
+pub const MOST_BODY_BYTES: usize = 3 * 1024 * 1024;
+
+/// The media types that an object may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/json`
+    Json,
+    /// `application/yaml`
+    Yaml,
+}
+
+/// The media type of a request's body.
+///
+/// # Errors
+/// 415 for what cannot be read.
+pub fn media_type(headers: &HeaderMap) -> Result<MediaType, Status> {
+    match essence(headers).as_str() {
+        "" | "application/json" => Ok(MediaType::Json),
+        "application/yaml" => Ok(MediaType::Yaml),
+        _ => Err(Status::new(
+            415,
+            "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )),
+    }
+}
+
+/// The `Content-Type` of a request without its parameters.
+#[must_use]
+pub fn essence(headers: &HeaderMap) -> String {
+    let value = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// A document that was read, with the paths of keys that stand in it twice.
+#[derive(Debug)]
+pub struct Document {
+    /// The value.
+    pub value: Value,
+    /// Paths of keys that were given twice; the last one counts.
+    pub duplicates: Vec<String>,
+}
+
+/// Reads a body as JSON or YAML.
+///
+/// # Errors
+/// The words of the reader.
+pub fn read(media: MediaType, body: &[u8]) -> Result<Document, String> {
+    match media {
+        MediaType::Json => {
+            let document =
+                json::read_document(body, json::Limits::default()).map_err(|e| e.to_string())?;
+            Ok(Document {
+                value: document.value,
+                duplicates: document.duplicates,
+            })
+        }
+        MediaType::Yaml => {
+            let document =
+                yaml::read_document(body, json::Limits::default()).map_err(|e| e.to_string())?;
+            Ok(Document {
+                value: document.value,
+                duplicates: document.duplicates.into_iter().map(|d| d.key).collect(),
+            })
+        }
+    }
+}
+
+/// Reads an object of a kind from a body and decodes it. The object has `apiVersion` and `kind` afterwards.
+///
+/// # Errors
+/// 400 for what cannot be read or is of another kind, 415 for a media type that is not known.
+pub fn object(
+    expected: &Expected,
+    headers: &HeaderMap,
+    body: &[u8],
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Status> {
+    let media = media_type(headers)?;
+    let document = read(media, body).map_err(|words| {
+        let what = if media == MediaType::Json { "json parse error: " } else { "" };
+        let shown = if body.is_empty() { "<empty>".into() } else { excerpt(body) };
+        Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; {what}{words} ({shown})",
+            expected.kind
+        ))
+    })?;
+    let mut value = document.value;
+    if !value.is_object() {
+        let found = match &value {
+            Value::Array(_) => "array",
+            Value::String(_) => "string",
+            Value::Number(_) => "number",
+            Value::Bool(_) => "bool",
+            _ => "null",
+        };
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }} ({})",
+            expected.kind,
+            excerpt(body)
+        )));
+    }
+    expected.check_names(&value)?;
+    let cannot = |words: &str| {
+        Status::bad_request(format!(
+            "{} in version {} cannot be handled as a {}: {words}",
+            expected.kind,
+            quote(expected.version),
+            expected.kind
+        ))
+    };
+    let unknown =
+        decode::decode(expected.schema, &mut value).map_err(|e| cannot(&e.to_string()))?;
+    strict(validation, document.duplicates, unknown, warnings).map_err(|words| cannot(&words))?;
+    value["apiVersion"] = expected.api_version().into();
+    value["kind"] = expected.kind.into();
+    Ok(value)
+}
+
+/// Refuses, tells or ignores fields that were given twice or that nobody knows.
+///
+/// # Errors
+/// The words of a strict decoder, without the names in front.
+pub fn strict(
+    validation: FieldValidation,
+    duplicates: Vec<String>,
+    unknown: Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let mut all: Vec<String> = duplicates
+        .iter()
+        .map(|path| format!("duplicate field {}", quote(path)))
+        .collect();
+    all.extend(
+        unknown
+            .iter()
+            .map(|path| format!("unknown field {}", quote(path))),
+    );
+    match validation {
+        FieldValidation::Strict if !all.is_empty() => {
+            return Err(format!("strict decoding error: {}", all.join(", ")));
+        }
+        FieldValidation::Warn => warnings.extend(all),
+        FieldValidation::Strict | FieldValidation::Ignore => {}
+    }
+    Ok(())
+}
+
+/// What kind of object a body must hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Group.
+    pub group: &'static str,
+    /// Version.
+    pub version: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// Its fields.
+    pub schema: &'static k1s_core::schema::Schema,
+}
+
+impl From<&'static Kind> for Expected {
+    fn from(kind: &'static Kind) -> Self {
+        Self {
+            group: kind.group,
+            version: kind.version,
+            kind: kind.kind,
+            schema: kind.schema,
+        }
+    }
+}
+
+impl Expected {
+    /// `v1`, `apps/v1`
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.into()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// Checks the names in a body; those that are missing are taken as right.
+    fn check_names(&self, value: &Value) -> Result<(), Status> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let own = self.api_version();
+        if (api_version.is_empty() || api_version == own) && (kind.is_empty() || kind == self.kind)
+        {
+            return Ok(());
+        }
+        let (group, version) = if api_version.is_empty() {
+            (self.group, self.version)
+        } else {
+            kinds::split_api_version(api_version)
+        };
+        let kind = if kind.is_empty() { self.kind } else { kind };
+        let words = if known(group, version, kind) {
+            format!(
+                "converting ({}.{kind}) to ({}.{}): unknown conversion",
+                version,
+                go_package(self.group),
+                self.kind
+            )
+        } else {
+            format!(
+                "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+                quote(kind),
+                quote(if api_version.is_empty() {
+                    &own
+                } else {
+                    api_version
+                })
+            )
+        };
+        Err(Status::bad_request(format!(
+            "{kind} in version {} cannot be handled as a {}: {words}",
+            quote(version),
+            self.kind
+        )))
+    }
+}
+
+fn known(group: &str, version: &str, kind: &str) -> bool {
+    k1s_core::schema::all()
+        .iter()
+        .any(|s| s.gvks.contains(&(group, version, kind)))
+}
+
+fn go_package(group: &str) -> &str {
+    if group.is_empty() {
+        "core"
+    } else {
+        group.split('.').next().unwrap_or(group)
+    }
+}
+
+fn excerpt(body: &[u8]) -> String {
+    if body.iter().all(|b| (0x20..0x7f).contains(b)) && body.first() == Some(&b'{') {
+        return String::from_utf8_lossy(body.get(..30).unwrap_or(body)).into_owned();
+    }
+    body.iter().take(30).map(|b| format!("{b:02x}")).collect()
+}

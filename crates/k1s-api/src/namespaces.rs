@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The life of namespaces: what is in each from the start, and how one that was deleted is emptied and goes.
+
+use std::time::Duration;
+
+use k1s_core::kinds::{self, Kind};
+use k1s_core::object::{self, finalizers, list, text};
+use serde_json::{Value, json};
+
+use crate::api::{Api, Exchange, SYSTEM_NAMESPACES, namespace_kind};
+use crate::clock;
+use crate::convert;
+use crate::followup::Followup;
+use crate::options::DeleteOptions;
+use crate::route::Target;
+use crate::verbs::create::create_object;
+use crate::verbs::delete::{Deletion, delete_object};
+use crate::verbs::update::{Part, Terms, change};
+
+/// The ConfigMap that every namespace has.
+pub(crate) const ROOT_CA: &str = "kube-root-ca.crt";
+const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the \
+                           internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+/// A server lets a deleted namespace be seen as such for so long before it empties it, so that who races with the delete is told.
+const SEEN: Duration = Duration::from_millis(250);
+
+/// Makes the namespaces that are always there, where they are missing.
+pub(crate) async fn ensure_system_namespaces(api: &Api) {
+    // they are made in this order, so the last tells of all
+    if matches!(
+        api.storage()
+            .get(namespace_kind(), "", SYSTEM_NAMESPACES[3]),
+        Ok(Some(_))
+    ) {
+        return;
+    }
+    for name in SYSTEM_NAMESPACES {
+        if matches!(api.storage().get(namespace_kind(), "", name), Ok(None)) {
+            let object =
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            // another process may make it at the same time
+            let _ = Box::pin(create_object(
+                api,
+                namespace_kind(),
+                "",
+                object,
+                &mut Exchange::internal(),
+                false,
+            ))
+            .await;
+        }
+    }
+}
+
+/// After a namespace was made or changed: it is filled, or, when it was deleted, emptied.
+pub(crate) async fn written(api: &Api, followup: &Followup) {
+    let Ok(Some((namespace, _))) = api.load(namespace_kind(), "", &followup.name) else {
+        return;
+    };
+    if object::is_deleting(&namespace) {
+        if api.0.options.background {
+            tokio::time::sleep(SEEN).await;
+        }
+        empty(api, &followup.name).await;
+    } else {
+        fill(api, &followup.name).await;
+    }
+}
+
+/// Gives a namespace its service account and its root certificate, or puts them right.
+pub(crate) async fn fill(api: &Api, namespace: &str) {
+    let Ok(Some((holder, _))) = api.load(namespace_kind(), "", namespace) else {
+        return;
+    };
+    if object::is_deleting(&holder) {
+        return;
+    }
+    let (Some(accounts), Some(maps)) = (
+        kinds::of_kind("", "v1", "ServiceAccount"),
+        kinds::of_kind("", "v1", "ConfigMap"),
+    ) else {
+        return;
+    };
+    let mut exchange = Exchange::internal();
+    if matches!(api.storage().get(accounts, namespace, "default"), Ok(None)) {
+        let object =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        let _ = Box::pin(create_object(
+            api,
+            accounts,
+            namespace,
+            object,
+            &mut exchange,
+            false,
+        ))
+        .await;
+    }
+    let data = json!({"ca.crt": api.0.options.root_ca});
+    match api.load(maps, namespace, ROOT_CA) {
+        Ok(None) => {
+            let object = json!({
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": ROOT_CA, "annotations": {"kubernetes.io/description": DESCRIPTION}},
+                "data": data,
+            });
+            let _ = Box::pin(create_object(
+                api,
+                maps,
+                namespace,
+                object,
+                &mut exchange,
+                false,
+            ))
+            .await;
+        }
+        Ok(Some((present, _))) if present.get("data") != Some(&data) => {
+            let target = Target {
+                kind: maps,
+                namespace: namespace.into(),
+                name: ROOT_CA.into(),
+                subresource: String::new(),
+                legacy_watch: false,
+            };
+            let terms = Terms {
+                part: Part::Own,
+                dry_run: false,
+                checks_version: false,
+                uid_is_precondition: false,
+            };
+            let put = change(api, &target, &mut exchange, terms, |old, _| {
+                let mut new = old.clone();
+                new["data"] = data.clone();
+                Ok(new)
+            });
+            let _ = Box::pin(put).await;
+        }
+        _ => {}
+    }
+}
+
+/// Something in a namespace went: the namespace may go too, and what it always has comes back.
+pub(crate) async fn content_gone(api: &Api, followup: &Followup) {
+    let Ok(Some((namespace, _))) = api.load(namespace_kind(), "", &followup.namespace) else {
+        return;
+    };
+    if object::is_deleting(&namespace) {
+        if list(&namespace, &["status", "conditions"]).is_empty() {
+            // it is being emptied at this moment
+            return;
+        }
+        empty(api, &followup.namespace).await;
+    } else if followup.kind.group.is_empty()
+        && matches!(
+            (followup.kind.kind, followup.name.as_str()),
+            ("ServiceAccount", "default") | ("ConfigMap", ROOT_CA)
+        )
+    {
+        fill(api, &followup.namespace).await;
+    }
+}
+
+/// The kinds whose objects live in namespaces, each once.
+fn namespaced_kinds() -> impl Iterator<Item = &'static Kind> {
+    kinds::all().iter().filter(|k| {
+        k.namespaced
+            && k.allows("delete")
+            && k.allows("list")
+            && std::ptr::eq(convert::storage_kind(k), *k)
+    })
+}
+
+/// Objects of a kind that are still in a namespace: how many, and their finalizers.
+struct Remaining {
+    kind: &'static Kind,
+    finalizers: Vec<Vec<String>>,
+}
+
+/// Deletes what is in a namespace; when nothing is left, lets it go.
+async fn empty(api: &Api, name: &str) {
+    let mut remaining = Vec::new();
+    for kind in namespaced_kinds() {
+        let names = names(api, kind, name);
+        let mut held = Vec::new();
+        for object_name in names {
+            let deleted = Box::pin(delete_object(
+                api,
+                kind,
+                name,
+                &object_name,
+                &DeleteOptions::default(),
+                &Exchange::internal(),
+            ))
+            .await;
+            if let Ok(Deletion::Held(stored)) = deleted {
+                let object: Value = serde_json::from_slice(&stored).unwrap_or_default();
+                // what followed from the delete may have taken it away by now
+                if matches!(api.storage().get(kind, name, &object_name), Ok(Some(_))) {
+                    held.push(finalizers(&object).map(str::to_owned).collect());
+                }
+            }
+        }
+        if !held.is_empty() {
+            remaining.push(Remaining {
+                kind,
+                finalizers: held,
+            });
+        }
+    }
+    finish(api, name, &remaining).await;
+}
+
+fn names(api: &Api, kind: &'static Kind, namespace: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Ok(prefix) = api.storage().prefix(kind, namespace) {
+        let _ = api
+            .storage()
+            .store
+            .scan(&k1s_store::ListRequest::new(prefix), &mut |entry| {
+                if let Ok(entry) = entry {
+                    out.push(entry.namespace_and_name().1.to_owned());
+                }
+                std::ops::ControlFlow::Continue(())
+            });
+    }
+    out
+}
+
+/// Tells in the namespace's status what is left, and takes its finalizer when nothing is.
+async fn finish(api: &Api, name: &str, remaining: &[Remaining]) {
+    let target = Target {
+        kind: namespace_kind(),
+        namespace: String::new(),
+        name: name.into(),
+        subresource: String::new(),
+        legacy_watch: false,
+    };
+    let terms = Terms {
+        part: Part::Own,
+        dry_run: false,
+        checks_version: false,
+        uid_is_precondition: false,
+    };
+    let mut exchange = Exchange::internal();
+    let put = change(api, &target, &mut exchange, terms, |old, exchange| {
+        let mut new = old.clone();
+        if !object::is_deleting(old) {
+            return Ok(new);
+        }
+        if remaining.is_empty() {
+            let kept: Vec<Value> = list(old, &["spec", "finalizers"])
+                .iter()
+                .filter(|f| *f != "kubernetes")
+                .cloned()
+                .collect();
+            if kept.is_empty() {
+                object::remove(&mut new, &["spec", "finalizers"]);
+            } else {
+                object::set(&mut new, &["spec", "finalizers"], kept);
+            }
+            if !list(old, &["status", "conditions"]).is_empty() {
+                object::set(
+                    &mut new,
+                    &["status", "conditions"],
+                    conditions(remaining, old, exchange.now_seconds),
+                );
+            }
+        } else {
+            object::set(
+                &mut new,
+                &["status", "conditions"],
+                conditions(remaining, old, exchange.now_seconds),
+            );
+        }
+        Ok(new)
+    });
+    let _ = Box::pin(put).await;
+}
+
+fn conditions(remaining: &[Remaining], old: &Value, now_seconds: i64) -> Vec<Value> {
+    let mut counts: Vec<String> = remaining
+        .iter()
+        .map(|r| {
+            format!(
+                "{} has {} resource instances",
+                r.kind.plural.to_owned() + "." + r.kind.group,
+                r.finalizers.len()
+            )
+        })
+        .collect();
+    counts.sort();
+    let mut finalizers: Vec<(String, usize)> = Vec::new();
+    for name in remaining.iter().flat_map(|r| &r.finalizers).flatten() {
+        match finalizers.iter_mut().find(|(n, _)| n == name) {
+            Some((_, count)) => *count += 1,
+            None => finalizers.push((name.clone(), 1)),
+        }
+    }
+    finalizers.sort();
+    let finalizers: Vec<String> = finalizers
+        .iter()
+        .map(|(name, count)| format!("{name} in {count} resource instances"))
+        .collect();
+    let content = if counts.is_empty() {
+        None
+    } else {
+        Some(format!(
+            "Some resources are remaining: {}",
+            counts.join(", ")
+        ))
+    };
+    let held = if finalizers.is_empty() {
+        None
+    } else {
+        Some(format!(
+            "Some content in the namespace has finalizers remaining: {}",
+            finalizers.join(", ")
+        ))
+    };
+    [
+        ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", None, "All resources successfully discovered", ""),
+        ("NamespaceDeletionGroupVersionParsingFailure", "ParsedGroupVersions", None, "All legacy kube types successfully parsed", ""),
+        ("NamespaceDeletionContentFailure", "ContentDeleted", None, "All content successfully deleted, may be waiting on finalization", ""),
+        ("NamespaceContentRemaining", "ContentRemoved", content, "All content successfully removed", "SomeResourcesRemain"),
+        ("NamespaceFinalizersRemaining", "ContentHasNoFinalizers", held, "All content-preserving finalizers finished", "SomeFinalizersRemain"),
+    ]
+    .into_iter()
+    .map(|(kind, good, bad, fine, reason)| {
+        let status = if bad.is_some() { "True" } else { "False" };
+        let before = list(old, &["status", "conditions"]).iter().find(|c| text(c, &["type"]) == kind && text(c, &["status"]) == status);
+        let since = before.map_or_else(|| clock::rfc3339(now_seconds), |c| text(c, &["lastTransitionTime"]).to_owned());
+        let reason = if bad.is_some() { reason } else { good };
+        json!({"type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": bad.unwrap_or_else(|| fine.to_owned())})
+    })
+    .collect()
+}

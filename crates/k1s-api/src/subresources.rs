@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Subresources: the status and the scale of objects, and what only pods, namespaces, accounts and signing requests have.
+
+mod pods;
+mod scale;
+mod token_request;
+
+use http::Method;
+use k1s_core::status::{Details, Status};
+
+use crate::answer::Answer;
+use crate::api::{Api, Exchange};
+use crate::route::Target;
+use crate::verbs::get;
+use crate::verbs::patch::patch_part;
+use crate::verbs::update::{Part, update_part};
+
+/// Does what the request wants with a subresource.
+pub(crate) async fn act(
+    api: &Api,
+    method: &Method,
+    target: &Target,
+    exchange: &mut Exchange,
+) -> Result<Answer, Status> {
+    let Some(subresource) = target.kind.subresource(&target.subresource) else {
+        return Err(Status::no_such_resource());
+    };
+    let verb = match method.as_str() {
+        "GET" => "get",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "POST" => "create",
+        _ => "",
+    };
+    if !subresource.verbs.contains(&verb) {
+        return Err(Status::method_not_allowed());
+    }
+    match (subresource.name, verb) {
+        ("scale", _) => scale::act(api, verb, target, exchange).await,
+        ("token", _) => token_request::create(api, target, exchange).await,
+        ("binding", _) => pods::bind(api, target, exchange).await,
+        ("eviction", _) => pods::evict(api, target, exchange).await,
+        ("log" | "exec" | "attach" | "portforward" | "proxy", _) => Err(no_kubelet(target)),
+        (_, "get") => get::get(api, target, exchange),
+        (name, "update") => update_part(api, target, exchange, part(name)).await,
+        (name, "patch") => patch_part(api, target, exchange, part(name)).await,
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+fn part(subresource: &str) -> Part {
+    match subresource {
+        "status" => Part::Status,
+        "finalize" => Part::Finalize,
+        "approval" => Part::Approval,
+        "resize" => Part::Resize,
+        _ => Part::EphemeralContainers,
+    }
+}
+
+/// What a pod's node would answer, and no node is asked here.
+fn no_kubelet(target: &Target) -> Status {
+    let message = format!(
+        "{}/{} of {} {:?}: this server runs no pods and reaches no kubelet",
+        target.kind.plural, target.subresource, target.kind.singular, target.name
+    );
+    Status::new(501, "NotImplemented", message).with_details(Details {
+        name: target.name.clone(),
+        kind: target.kind.plural.into(),
+        ..Details::default()
+    })
+}
