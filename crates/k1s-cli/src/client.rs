@@ -176,7 +176,7 @@ impl Context {
             None => all.await,
             Some(limit) => tokio::time::timeout(limit, all)
                 .await
-                .unwrap_or_else(|_| Err(Error::Text("context deadline exceeded".into()))),
+                .unwrap_or_else(|_| Err(Error::message("context deadline exceeded"))),
         }
     }
 

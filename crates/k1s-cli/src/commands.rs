@@ -6,11 +6,13 @@ use crate::command::Command;
 mod api_resources;
 mod api_versions;
 mod config;
+mod get;
 mod options;
 mod version;
 
 /// The commands, in the order of the help.
 pub const COMMANDS: &[&Command] = &[
+    &get::COMMAND,
     &api_resources::COMMAND,
     &api_versions::COMMAND,
     &config::COMMAND,

@@ -23,8 +23,11 @@ pub mod kubeconfig;
 pub mod mapping;
 pub mod print;
 pub mod run;
+pub mod selection;
+pub mod source;
 pub mod tabwriter;
 pub mod transport;
+pub mod watch;
 
 /// The name of the program in its own messages.
 pub const PROGRAM: &str = "k1s";

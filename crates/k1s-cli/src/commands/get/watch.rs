@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `get --watch`: what there is, and then every change as it comes.
+
+use k1s_core::object::text;
+use serde_json::{Value, json};
+
+use super::{by_name, options};
+use crate::client::{Call, TABLE};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::flag::Parsed;
+use crate::print::Printer;
+use crate::print::table::Sheet;
+use crate::selection::{Ask, Selection};
+use crate::watch::Watch;
+
+/// Where the events go.
+struct Out {
+    printer: Option<Printer>,
+    sheet: Sheet,
+    with_type: bool,
+}
+
+impl Out {
+    fn show(&mut self, cx: &Context, kind: &str, object: &Value) -> Result {
+        match &mut self.printer {
+            Some(printer) if self.with_type && !printer.wants_items() => {
+                printer.print(cx, &json!({"type": kind, "object": object}))?;
+            }
+            Some(printer) => printer.print(cx, object)?,
+            None => {
+                self.sheet.push(object, self.with_type.then_some(kind));
+                cx.print(self.sheet.take())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn run(
+    cx: &Context,
+    args: &Parsed,
+    selection: &Selection,
+    printer: Option<Printer>,
+) -> Result {
+    let (ask, plan) = single(cx, args, selection).await?;
+    let (resource, namespace, name) = by_name(ask);
+    let accept = if printer.is_none() && args.on("server-print") {
+        TABLE
+    } else {
+        "application/json"
+    };
+    let mut out = Out {
+        printer,
+        sheet: Sheet::new(options(args, selection, &resource, args.on("show-kind"))),
+        with_type: args.on("output-watch-events"),
+    };
+    if !args.text("sort-by").is_empty() {
+        cx.talk("warning: --watch requested, --sort-by will be ignored for watch events received");
+    }
+
+    let first = if plan {
+        Call::get(resource.path(&namespace, &name, &selection.subresource))
+    } else {
+        selection.list_call(&resource, &namespace, "")
+    };
+    let only = args.on("watch-only");
+    let mut version;
+    let mut call = first;
+    loop {
+        let answer = cx.json(&call.clone().accept(accept)).await.map_err(|e| {
+            if plan {
+                e
+            } else {
+                selection.list_error(&resource, e)
+            }
+        })?;
+        version = text(&answer, &["metadata", "resourceVersion"]).to_owned();
+        if plan && version.is_empty() {
+            let row = &answer["rows"][0]["object"];
+            text(row, &["metadata", "resourceVersion"]).clone_into(&mut version);
+        }
+        if !only {
+            initial(cx, &mut out, &answer)?;
+        }
+        let token = text(&answer, &["metadata", "continue"]).to_owned();
+        if token.is_empty() {
+            break;
+        }
+        call = selection.list_call(&resource, &namespace, &token);
+    }
+    cx.flush()?;
+
+    let mut selection = selection.clone();
+    selection.chunk = 0;
+    if plan {
+        selection.labels = None;
+        selection.fields = Some(format!("metadata.name={name}"));
+    }
+    let follow = async {
+        let call = selection
+            .list_call(&resource, &namespace, "")
+            .accept(accept);
+        let mut watch = Watch::start(cx, call, &version).await?;
+        while let Some(event) = watch.next().await? {
+            out.show(cx, &event.kind, &event.object)?;
+            cx.flush()?;
+        }
+        Ok(())
+    };
+    match cx.timeout()? {
+        None => follow.await,
+        // The time is up when it is up; that is no failure of a watch.
+        Some(limit) => tokio::time::timeout(limit, follow).await.unwrap_or(Ok(())),
+    }
+}
+
+/// The one thing to watch, and whether it is an object and not a list.
+async fn single(cx: &Context, args: &Parsed, selection: &Selection) -> Result<(Ask, bool)> {
+    let mut asks = Vec::new();
+    for ask in selection.plan(cx, args).await?.asks {
+        asks.push(ask?);
+    }
+    let several = asks.iter().skip(1).any(|a| {
+        a.resource().plural != asks[0].resource().plural
+            || a.resource().group != asks[0].resource().group
+    });
+    if several {
+        return Err(Error::message(
+            "you may only specify a single resource type",
+        ));
+    }
+    if asks.len() > 1 {
+        return Err(Error::message(
+            "watch is only supported on individual resources and resource collections - more than 1 resource was found",
+        ));
+    }
+    match asks.pop() {
+        None => Err(Error::message("no resource was given to watch")),
+        Some(ask @ Ask::Many { .. }) => Ok((ask, false)),
+        Some(ask) => Ok((ask, true)),
+    }
+}
+
+/// What there is before the watch.
+fn initial(cx: &Context, out: &mut Out, answer: &Value) -> Result {
+    if text(answer, &["kind"]) == "Table" || !answer["items"].is_array() {
+        return out.show(cx, "ADDED", answer);
+    }
+    let (kind, version) = (text(answer, &["kind"]), &answer["apiVersion"]);
+    let kind = kind.strip_suffix("List").unwrap_or(kind);
+    for item in k1s_core::object::list(answer, &["items"]) {
+        let mut item = item.clone();
+        if text(&item, &["kind"]).is_empty() {
+            item["kind"] = kind.into();
+            item["apiVersion"] = version.clone();
+        }
+        out.show(cx, "ADDED", &item)?;
+    }
+    Ok(())
+}
