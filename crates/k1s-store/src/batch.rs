@@ -147,6 +147,7 @@ impl Batch {
     }
 
     /// Bytes that the batch brings along, to bound how much is committed at once.
+    #[cfg(feature = "lmdb")]
     pub(crate) fn bytes(&self) -> usize {
         let object = |operation: &Operation| match &operation.change {
             Change::Put { encoded, .. } => encoded.bytes.len(),

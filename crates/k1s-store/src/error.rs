@@ -135,6 +135,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Others than the owner can read the store, and there are secrets in it.
+    #[error("{} is open to others (mode {mode:o}): chmod 600 it", path.display())]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The operating system refused.
     #[error("cannot {action} {}", path.display())]
     Io {

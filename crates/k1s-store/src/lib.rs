@@ -16,6 +16,8 @@ mod entry;
 mod error;
 mod future;
 mod key;
+#[cfg(feature = "lmdb")]
+mod lmdb;
 mod options;
 mod record;
 mod request;
@@ -32,6 +34,8 @@ pub use entry::{Encoded, Entry, EntryRef};
 pub use error::{Error, Result};
 pub use future::{WriteFuture, wait};
 pub use key::{Key, Prefix, SideKey};
+#[cfg(feature = "lmdb")]
+pub use lmdb::open;
 pub use options::{Clock, History, Options};
 pub use request::{ListRequest, Page, Report, Stats};
 pub use revision::Revision;
@@ -54,8 +58,6 @@ pub use watch::{Event, EventKind, Watcher};
 /// # Ok::<(), k1s_store::Error>(())
 /// ```
 pub fn memory(options: Options) -> Arc<dyn Store> {
-    Arc::new(versioned::Versioned::new(
-        engine::memory::Memory::default(),
-        options,
-    ))
+    let core = versioned::Core::new(engine::memory::Memory::default(), options);
+    Arc::new(versioned::Versioned::over(core))
 }

@@ -113,8 +113,18 @@ pub(crate) struct Core<E> {
 }
 
 impl<E: Engine> Core<E> {
-    pub(crate) fn engine(&self) -> &E {
-        &self.engine
+    pub(crate) fn new(engine: E, options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            options,
+            hub: Hub::default(),
+            commit: Mutex::new(()),
+        })
+    }
+
+    #[cfg(feature = "lmdb")]
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     fn now(&self) -> u64 {
@@ -254,21 +264,8 @@ pub(crate) struct Versioned<E> {
 }
 
 impl<E: Engine> Versioned<E> {
-    pub(crate) fn new(engine: E, options: Options) -> Self {
-        let core = Core {
-            engine,
-            options,
-            hub: Hub::default(),
-            commit: Mutex::new(()),
-        };
-        Self {
-            core: Arc::new(core),
-            submit: None,
-        }
-    }
-
-    pub(crate) fn core(&self) -> &Arc<Core<E>> {
-        &self.core
+    pub(crate) fn over(core: Arc<Core<E>>) -> Self {
+        Self { core, submit: None }
     }
 
     #[cfg(feature = "lmdb")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The whole interface once, in memory.
+//! The whole interface once, on every engine.
 use std::time::Duration;
 
 use k1s_store::*;
@@ -10,8 +10,31 @@ fn document(text: &str) -> Encoded {
 }
 
 #[test]
-fn smoke() {
-    let store = memory(Options::default());
+fn in_memory() {
+    smoke(&*memory(Options::default()));
+}
+
+#[cfg(feature = "lmdb")]
+#[test]
+fn on_disk() {
+    for group_commit in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = || Options {
+            group_commit,
+            ..Options::default()
+        };
+        smoke(&*open(directory.path(), options()).unwrap());
+        let again = open(directory.path(), options()).unwrap();
+        assert_eq!(again.revision().unwrap(), Revision(6));
+        assert_eq!(again.stats(&Prefix::everything()).unwrap().objects, 2);
+        again.copy_to(&directory.path().join("copy")).unwrap();
+        let copy = open(&directory.path().join("copy"), options()).unwrap();
+        assert_eq!(copy.check().unwrap().problems, Vec::<String>::new());
+        assert_eq!(copy.revision().unwrap(), Revision(6));
+    }
+}
+
+fn smoke(store: &dyn Store) {
     let key = |name: &str| Key::new("t", "pods", Some("ns"), name).unwrap();
     let all = Prefix::resource("t", "pods").unwrap();
     let start = store.revision().unwrap();

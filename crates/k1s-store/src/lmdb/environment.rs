@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+//! [`Environment`]: the mapped file, its size, and LMDB's errors in our words.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use heed::types::Bytes;
+use heed::{
+    CommitOrAbort, CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls,
+};
+
+use crate::Options;
+use crate::error::{Error, Result};
+use crate::lmdb::directory::{self, DATA, create_private, failed};
+use crate::lmdb::transaction::{Read, Write};
+
+/// The one tree that holds all tables.
+pub(super) type Tree = Database<'static, Bytes, Bytes>;
+
+/// Address space to ask for. The file is only as large as what is in it.
+#[cfg(target_pointer_width = "64")]
+const MAP_SIZES: [usize; 5] = [64 << 30, 16 << 30, 4 << 30, 1 << 30, 256 << 20];
+#[cfg(not(target_pointer_width = "64"))]
+const MAP_SIZES: [usize; 3] = [1 << 30, 256 << 20, 64 << 20];
+
+/// Transactions that may read at the same time, in all processes.
+const READERS: u32 = 1000;
+
+/// Pages that may be missing at the end of a file that is whole: they were freed before they were
+/// ever written.
+const UNWRITTEN_PAGES: u64 = 256;
+
+/// A mapped LMDB file.
+pub(super) struct Environment {
+    env: Env<WithoutTls>,
+    tree: Tree,
+    path: PathBuf,
+    /// The map could not be moved, so there is none any more.
+    unmapped: AtomicBool,
+}
+
+/// How a commit ended, if not with an error.
+pub(super) enum Committed {
+    Done,
+    /// Nothing was written, the map has to grow.
+    MapFull,
+}
+
+impl Environment {
+    pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
+        let sizes = options
+            .map_size
+            .as_ref()
+            .map_or(&MAP_SIZES[..], std::slice::from_ref);
+        let mut opened = None;
+        for size in sizes {
+            opened = Some(open_when_closed(path, *size, options.read_only));
+            match &opened {
+                Some(Err(heed::Error::Io(error))) if error.kind() == io::ErrorKind::OutOfMemory => {
+                }
+                _ => break,
+            }
+        }
+        let env = match opened {
+            Some(Ok(env)) => env,
+            Some(Err(error)) => return Err(translate(path, "open", error)),
+            None => {
+                return Err(Error::Full {
+                    path: path.to_owned(),
+                    reason: "no map size to try".to_owned(),
+                });
+            }
+        };
+        complete(&env, path)?;
+        if !options.read_only {
+            // What dead processes were reading must not keep pages from being used again.
+            env.clear_stale_readers()
+                .map_err(|error| translate(path, "open", error))?;
+        }
+        let tree = open_tree(&env).map_err(|error| translate(path, "open", error))?;
+        Ok(Self {
+            env,
+            tree,
+            path: path.to_owned(),
+            unmapped: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn damaged(&self, reason: &str) -> Error {
+        Error::Damaged {
+            path: self.path.join(DATA),
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub(super) fn translate(&self, action: &'static str, error: heed::Error) -> Error {
+        translate(&self.path, action, error)
+    }
+
+    /// A read transaction; none if the map has to be adopted first.
+    pub(super) fn read(&self) -> Result<Option<Read<'_>>> {
+        self.mapped()?;
+        let mut cleared = false;
+        loop {
+            match self.env.read_txn() {
+                Ok(transaction) => return Ok(Some(Read::new(self, transaction, self.tree))),
+                Err(heed::Error::Mdb(MdbError::MapResized)) => return Ok(None),
+                Err(heed::Error::Mdb(MdbError::ReadersFull)) if !cleared => {
+                    cleared = true;
+                    self.env
+                        .clear_stale_readers()
+                        .map_err(|error| self.translate("read", error))?;
+                }
+                Err(error) => return Err(self.translate("read", error)),
+            }
+        }
+    }
+
+    /// The write transaction, when it is this one's turn; none if the map has to be adopted first.
+    pub(super) fn write(&self) -> Result<Option<Write<'_>>> {
+        self.mapped()?;
+        match self.env.write_txn() {
+            Ok(transaction) => Ok(Some(Write::new(self, transaction, self.tree))),
+            Err(heed::Error::Mdb(MdbError::MapResized)) => Ok(None),
+            Err(error) => Err(self.translate("write", error)),
+        }
+    }
+
+    /// Doubles the map. No transaction of this process may be open.
+    pub(super) fn grow_map(&self) -> Result<()> {
+        let size = self.env.info().map_size;
+        match size.checked_mul(2) {
+            Some(double) => self.resize_map(double),
+            None => Err(self.no_address_space()),
+        }
+    }
+
+    /// Makes the map as large as another process has made the file's. No transaction of this process
+    /// may be open.
+    pub(super) fn adopt_map(&self) -> Result<()> {
+        self.resize_map(0)
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "LMDB asks that no transaction is open in this process"
+    )]
+    fn resize_map(&self, size: usize) -> Result<()> {
+        self.mapped()?;
+        // SAFETY: the callers hold the lock that every transaction of this environment is under.
+        unsafe { self.env.resize(size) }.map_err(|error| {
+            // LMDB lets go of the old map before it asks for the new one.
+            self.unmapped.store(true, Ordering::SeqCst);
+            match error {
+                heed::Error::Io(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                    self.no_address_space()
+                }
+                error => self.translate("map", error),
+            }
+        })
+    }
+
+    fn mapped(&self) -> Result<()> {
+        if self.unmapped.load(Ordering::Relaxed) {
+            Err(self.no_address_space())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn no_address_space(&self) -> Error {
+        let reason =
+            "the address space of the process is used up; raise its limit (ulimit -v)".to_owned();
+        Error::Full {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+
+    /// Writes a compact copy to a new file in another directory.
+    pub(super) fn copy_to(&self, directory: &Path) -> Result<()> {
+        let directory = directory::prepare(directory, false)?;
+        let path = directory.join(DATA);
+        let mut file =
+            create_private(&path, true).map_err(|error| failed("create", &path, error))?;
+        let copied = self.env.copy_to_file(&mut file, CompactionOption::Enabled);
+        copied.map_err(|error| translate(&directory, "write", error))?;
+        file.sync_all()
+            .map_err(|error| failed("write", &path, error))?;
+        let parent = std::fs::File::open(&directory).and_then(|directory| directory.sync_all());
+        parent.map_err(|error| failed("write", &directory, error))
+    }
+}
+
+/// Opens a file that a watcher of an earlier store may be about to close.
+fn open_when_closed(
+    path: &Path,
+    map_size: usize,
+    read_only: bool,
+) -> heed::Result<Env<WithoutTls>> {
+    for _ in 0..1000 {
+        match open_env(path, map_size, read_only) {
+            Err(heed::Error::EnvAlreadyOpened) => thread::sleep(Duration::from_millis(1)),
+            opened => return opened,
+        }
+    }
+    Err(heed::Error::EnvAlreadyOpened)
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a mapped file can be changed by others behind the back of the program"
+)]
+fn open_env(path: &Path, map_size: usize, read_only: bool) -> heed::Result<Env<WithoutTls>> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.map_size(map_size).max_readers(READERS);
+    if read_only {
+        // SAFETY: READ_ONLY restricts what LMDB does and breaks none of its own rules.
+        unsafe { options.flags(EnvFlags::READ_ONLY) };
+    }
+    // SAFETY: the file is changed by LMDB only, which keeps processes apart with its lock file; the
+    // directory is checked to be private and on a local disk, and `open` maps it once per process.
+    unsafe { options.open(path) }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the handle outlives the borrow of its environment, but not the environment"
+)]
+fn open_tree(env: &Env<WithoutTls>) -> heed::Result<Tree> {
+    let opened = env.open_databases_and_commit(env.read_txn()?, |opener, transaction| {
+        opener
+            .open_database::<Bytes, Bytes>(transaction, None)
+            .map(CommitOrAbort::<_, ()>::Commit)
+    })?;
+    let CommitOrAbort::Commit(Some(tree)) = opened else {
+        return Err(heed::Error::Mdb(MdbError::Corrupted));
+    };
+    // SAFETY: a database is a number and its environment's address, with nothing to drop. It is only
+    // ever used through the `Environment` that owns that environment, with transactions of it; each
+    // use compares the two. The unnamed database is never closed before the environment is.
+    Ok(unsafe { std::mem::transmute::<Database<'_, Bytes, Bytes>, Tree>(tree) })
+}
+
+/// Refuses a file that was cut short, which to read would end the process.
+fn complete(env: &Env<WithoutTls>, path: &Path) -> Result<()> {
+    let page = u64::from(env.unnamed_database_stat().page_size);
+    let expected = (env.info().last_page_number as u64 + 1) * page;
+    let found = env
+        .real_disk_size()
+        .map_err(|error| translate(path, "open", error))?;
+    // An empty file gets its first pages with the first write.
+    if found == 0 || found + UNWRITTEN_PAGES * page >= expected {
+        return Ok(());
+    }
+    let reason = format!("it was cut short, {found} of {expected} bytes are there");
+    Err(Error::Damaged {
+        path: path.join(DATA),
+        reason,
+    })
+}
+
+/// LMDB's errors in our words.
+fn translate(path: &Path, action: &'static str, error: heed::Error) -> Error {
+    let path = path.to_owned();
+    match error {
+        heed::Error::Io(error) => match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Error::Full {
+                path,
+                reason: error.to_string(),
+            },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Error::ReadOnly {
+                    path,
+                    reason: error.to_string(),
+                }
+            }
+            _ => failed(action, &path, error),
+        },
+        heed::Error::Mdb(MdbError::MapFull) => Error::Full {
+            path,
+            reason: "the map is full".to_owned(),
+        },
+        heed::Error::Mdb(
+            error @ (MdbError::PageNotFound
+            | MdbError::Corrupted
+            | MdbError::Panic
+            | MdbError::VersionMismatch
+            | MdbError::Invalid
+            | MdbError::Incompatible
+            | MdbError::BadTxn
+            | MdbError::CursorFull
+            | MdbError::Problem),
+        ) => Error::Damaged {
+            path: path.join(DATA),
+            reason: error.to_string(),
+        },
+        other => failed(action, &path, io::Error::other(other.to_string())),
+    }
+}
