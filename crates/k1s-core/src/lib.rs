@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod meta;
 pub mod name;
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod quote;
 pub mod rules;
