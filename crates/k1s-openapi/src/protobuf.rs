@@ -53,8 +53,7 @@ impl Writer {
     /// A `double` field.
     pub fn double(&mut self, number: u32, value: f64) {
         if value != 0.0 {
-            self.tag(number, FIXED64);
-            self.out.extend_from_slice(&value.to_le_bytes());
+            self.present_double(number, value);
         }
     }
 
@@ -66,6 +65,18 @@ impl Writer {
         let mut length = Vec::with_capacity(4);
         varint(&mut length, (self.out.len() - start) as u64);
         self.out.splice(start..start, length);
+    }
+
+    /// A `bool` that is one of several choices, and so written even when it is false.
+    pub fn present_bool(&mut self, number: u32, value: bool) {
+        self.tag(number, VARINT);
+        varint(&mut self.out, u64::from(value));
+    }
+
+    /// A `double` that is one of several choices, and so written even when it is zero.
+    pub fn present_double(&mut self, number: u32, value: f64) {
+        self.tag(number, FIXED64);
+        self.out.extend_from_slice(&value.to_le_bytes());
     }
 
     fn unsigned(&mut self, number: u32, value: u64) {

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Documents: paths and schemas, written one after the other so that only the result is held whole.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use k1s_core::kinds::{self, Kind};
+use k1s_core::schema::{Schema, Shape};
+use serde_json::{Value, json};
+
+use crate::descriptions::Descriptions;
+use crate::operation::{self, Path};
+use crate::parameter::Parameter;
+use crate::protobuf::Writer;
+use crate::schema::Dialect;
+use crate::{gnostic, render, schema};
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON
+    Json,
+    /// A message of gnostic.
+    Protobuf,
+}
+
+fn info() -> Value {
+    json!({"title": "Kubernetes", "version": "v1.35.4"})
+}
+
+fn bearer() -> Value {
+    json!({"description": "Bearer Token authentication", "in": "header", "name": "authorization", "type": "apiKey"})
+}
+
+/// The paths of a document of version 3; none when there is no such document.
+pub(crate) fn paths_of(name: &str) -> Vec<Path> {
+    match name.split('/').collect::<Vec<_>>().as_slice() {
+        ["api"] => vec![operation::core_versions()],
+        ["apis"] => vec![operation::groups()],
+        ["version"] => vec![operation::version()],
+        ["api", version] => of_group_version("", version),
+        ["apis", group] if kinds::all().iter().any(|k| k.group == *group) => {
+            vec![operation::group(group)]
+        }
+        ["apis", group, version] => of_group_version(group, version),
+        _ => Vec::new(),
+    }
+}
+
+fn of_group_version(group: &str, version: &str) -> Vec<Path> {
+    let kinds: Vec<&'static Kind> = kinds::all()
+        .iter()
+        .filter(|k| k.group == group && k.version == version)
+        .collect();
+    if kinds.is_empty() {
+        Vec::new()
+    } else {
+        operation::group_version(group, version, &kinds)
+    }
+}
+
+/// The schemas that the paths name, and those that these name, by name.
+fn schemas_of(paths: &[Path]) -> BTreeMap<&'static str, &'static Schema> {
+    let mut out = BTreeMap::new();
+    let operations = paths.iter().flat_map(|p| &p.operations);
+    for name in operations.flat_map(|o| {
+        o.content
+            .into_iter()
+            .chain(o.body.as_ref().map(|b| b.schema))
+    }) {
+        if let Some(schema) = Schema::named(name) {
+            collect(schema, &mut out);
+        }
+    }
+    out
+}
+
+fn collect(schema: &'static Schema, out: &mut BTreeMap<&'static str, &'static Schema>) {
+    if out.insert(schema.name, schema).is_none() {
+        for field in schema.fields {
+            collect_shape(&field.shape, out);
+        }
+    }
+}
+
+fn collect_shape(shape: &'static Shape, out: &mut BTreeMap<&'static str, &'static Schema>) {
+    match shape {
+        Shape::Object(schema) => collect(schema, out),
+        Shape::List(of) | Shape::Map(of) => collect_shape(of, out),
+        _ => {}
+    }
+}
+
+/// A document of version 3 about these paths.
+pub(crate) fn v3(paths: &[Path], format: Format) -> Vec<u8> {
+    let mut texts = Descriptions::default();
+    let schemas = schemas_of(paths);
+    match format {
+        Format::Json => {
+            let mut out = Json::new();
+            out.field("openapi", &"3.0.0".into());
+            out.field("info", &info());
+            out.begin("paths");
+            for path in paths {
+                out.field(
+                    &path.path,
+                    &render::path_item(path, Dialect::V3, &mut texts),
+                );
+            }
+            out.end();
+            out.begin("components");
+            if !schemas.is_empty() {
+                out.begin("schemas");
+                for (name, schema) in &schemas {
+                    out.field(name, &schema::schema(schema, Dialect::V3, &mut texts));
+                }
+                out.end();
+            }
+            out.field("securitySchemes", &json!({"BearerToken": bearer()}));
+            out.end();
+            out.finish()
+        }
+        Format::Protobuf => {
+            let mut out = Writer::new();
+            out.string(1, "3.0.0");
+            out.message(2, |w| gnostic::v3::info(w, &info()));
+            out.message(4, |w| {
+                for path in paths {
+                    gnostic::entry(
+                        w,
+                        1,
+                        &path.path,
+                        &render::path_item(path, Dialect::V3, &mut texts),
+                        gnostic::v3::path_item,
+                    );
+                }
+            });
+            out.message(5, |w| {
+                if !schemas.is_empty() {
+                    w.message(1, |w| {
+                        for (name, schema) in &schemas {
+                            gnostic::entry(
+                                w,
+                                1,
+                                name,
+                                &schema::schema(schema, Dialect::V3, &mut texts),
+                                gnostic::v3::schema_or_reference,
+                            );
+                        }
+                    });
+                }
+                w.message(7, |w| {
+                    gnostic::entry(w, 1, "BearerToken", &bearer(), gnostic::v3::security_scheme)
+                });
+            });
+            out.into_bytes()
+        }
+    }
+}
+
+/// The document of version 2 about these paths.
+pub(crate) fn v2(paths: &[Path], format: Format) -> Vec<u8> {
+    let mut texts = Descriptions::default();
+    let schemas = schemas_of(paths);
+    let parameters = shared(paths);
+    match format {
+        Format::Json => {
+            let mut out = Json::new();
+            out.field("swagger", &"2.0".into());
+            out.field("info", &info());
+            out.begin("paths");
+            for path in paths {
+                out.field(
+                    &path.path,
+                    &render::path_item(path, Dialect::V2, &mut texts),
+                );
+            }
+            out.end();
+            out.begin("definitions");
+            for (name, schema) in &schemas {
+                out.field(name, &schema::schema(schema, Dialect::V2, &mut texts));
+            }
+            out.end();
+            out.begin("parameters");
+            for (name, parameter) in &parameters {
+                out.field(
+                    name,
+                    &render::own_parameter(parameter, Dialect::V2, &mut texts),
+                );
+            }
+            out.end();
+            out.field("securityDefinitions", &json!({"BearerToken": bearer()}));
+            out.field("security", &json!([{"BearerToken": []}]));
+            out.finish()
+        }
+        Format::Protobuf => {
+            let mut out = Writer::new();
+            out.string(1, "2.0");
+            out.message(2, |w| gnostic::v2::info(w, &info()));
+            out.message(8, |w| {
+                for path in paths {
+                    gnostic::entry(
+                        w,
+                        2,
+                        &path.path,
+                        &render::path_item(path, Dialect::V2, &mut texts),
+                        gnostic::v2::path_item,
+                    );
+                }
+            });
+            out.message(9, |w| {
+                for (name, schema) in &schemas {
+                    gnostic::entry(
+                        w,
+                        1,
+                        name,
+                        &schema::schema(schema, Dialect::V2, &mut texts),
+                        gnostic::v2::schema,
+                    );
+                }
+            });
+            out.message(10, |w| {
+                for (name, parameter) in &parameters {
+                    gnostic::entry(
+                        w,
+                        1,
+                        name,
+                        &render::own_parameter(parameter, Dialect::V2, &mut texts),
+                        gnostic::v2::parameter,
+                    );
+                }
+            });
+            out.message(12, |w| {
+                gnostic::v2::security_requirement(w, &json!({"BearerToken": []}))
+            });
+            out.message(13, |w| {
+                gnostic::entry(w, 1, "BearerToken", &bearer(), gnostic::v2::api_key)
+            });
+            out.into_bytes()
+        }
+    }
+}
+
+/// The parameters that version 2 tells in one place, by name.
+fn shared(paths: &[Path]) -> BTreeMap<&'static str, &Parameter> {
+    let all = paths
+        .iter()
+        .flat_map(|p| &p.operations)
+        .flat_map(|o| &o.parameters);
+    all.filter(|p| p.is_shared()).map(|p| (p.name, p)).collect()
+}
+
+/// Writes an object of JSON key by key.
+struct Json {
+    out: Vec<u8>,
+    /// Whether the object that is open has a key already.
+    begun: bool,
+}
+
+impl Json {
+    fn new() -> Self {
+        Self {
+            out: b"{".to_vec(),
+            begun: false,
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.begun {
+            self.out.push(b',');
+        }
+        self.begun = true;
+        // writing to a vector cannot fail
+        let _ = write!(self.out, "{}:", Value::from(key));
+    }
+
+    fn field(&mut self, key: &str, value: &Value) {
+        self.key(key);
+        let _ = serde_json::to_writer(&mut self.out, value);
+    }
+
+    fn begin(&mut self, key: &str) {
+        self.key(key);
+        self.out.push(b'{');
+        self.begun = false;
+    }
+
+    fn end(&mut self) {
+        self.out.push(b'}');
+        self.begun = true;
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.end();
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_of_every_document() {
+        let dir = std::env::var("K1S_DUMP").ok();
+        for (name, _) in &crate::tables::DOCUMENTS {
+            for format in [Format::Json, Format::Protobuf] {
+                let bytes = if name.is_empty() {
+                    crate::document_v2(format)
+                } else {
+                    crate::document_v3(name, format).unwrap()
+                };
+                if let Some(dir) = &dir {
+                    std::fs::write(
+                        format!("{dir}/{}.{format:?}", name.replace('/', "__")),
+                        &bytes,
+                    )
+                    .unwrap();
+                }
+                if format == Format::Json {
+                    serde_json::from_slice::<Value>(&bytes).unwrap();
+                }
+            }
+        }
+    }
+}
