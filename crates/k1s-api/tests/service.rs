@@ -42,7 +42,13 @@ async fn an_object_is_made_read_changed_and_deleted() {
     changed["data"]["k"] = "w".into();
     let (code, put) = ask(&api, "PUT", &format!("{MAPS}/a"), Some(changed.clone())).await;
     assert_eq!((code, put["data"]["k"].as_str()), (200, Some("w")));
-    assert_eq!(ask(&api, "PUT", &format!("{MAPS}/a"), Some(changed)).await.0, 409, "a stale version is a conflict");
+    assert_eq!(
+        ask(&api, "PUT", &format!("{MAPS}/a"), Some(changed))
+            .await
+            .0,
+        409,
+        "a stale version is a conflict"
+    );
     assert_eq!(ask(&api, "DELETE", &format!("{MAPS}/a"), None).await.0, 200);
     assert_eq!(ask(&api, "GET", &format!("{MAPS}/a"), None).await.0, 404);
 }
@@ -50,17 +56,40 @@ async fn an_object_is_made_read_changed_and_deleted() {
 #[tokio::test]
 async fn the_namespaces_that_are_always_there_are_there() {
     let (_, list) = ask(&api(), "GET", "/api/v1/namespaces", None).await;
-    let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|n| n["metadata"]["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["default", "kube-node-lease", "kube-public", "kube-system"]);
+    let names: Vec<_> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n["metadata"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["default", "kube-node-lease", "kube-public", "kube-system"]
+    );
 }
 
 #[tokio::test]
 async fn a_namespace_that_is_deleted_takes_all_with_it() {
     let api = api();
-    ask(&api, "POST", "/api/v1/namespaces", Some(json!({"metadata": {"name": "n"}}))).await;
-    let (code, _) = ask(&api, "GET", "/api/v1/namespaces/n/serviceaccounts/default", None).await;
+    ask(
+        &api,
+        "POST",
+        "/api/v1/namespaces",
+        Some(json!({"metadata": {"name": "n"}})),
+    )
+    .await;
+    let (code, _) = ask(
+        &api,
+        "GET",
+        "/api/v1/namespaces/n/serviceaccounts/default",
+        None,
+    )
+    .await;
     assert_eq!(code, 200);
-    assert_eq!(ask(&api, "DELETE", "/api/v1/namespaces/n", None).await.0, 200);
+    assert_eq!(
+        ask(&api, "DELETE", "/api/v1/namespaces/n", None).await.0,
+        200
+    );
     let (code, left) = ask(&api, "GET", "/api/v1/namespaces/n", None).await;
     assert_eq!(code, 404, "{left}");
     let (_, list) = ask(&api, "GET", "/api/v1/namespaces/n/configmaps", None).await;
@@ -72,7 +101,13 @@ async fn dependents_go_with_their_owner() {
     let api = api();
     let (_, owner) = ask(&api, "POST", MAPS, Some(json!({"metadata": {"name": "o"}}))).await;
     let reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": owner["metadata"]["uid"]}]);
-    ask(&api, "POST", MAPS, Some(json!({"metadata": {"name": "d", "ownerReferences": reference}}))).await;
+    ask(
+        &api,
+        "POST",
+        MAPS,
+        Some(json!({"metadata": {"name": "d", "ownerReferences": reference}})),
+    )
+    .await;
     assert_eq!(ask(&api, "GET", &format!("{MAPS}/d"), None).await.0, 200);
     ask(&api, "DELETE", &format!("{MAPS}/o"), None).await;
     assert_eq!(ask(&api, "GET", &format!("{MAPS}/d"), None).await.0, 404);
@@ -81,8 +116,14 @@ async fn dependents_go_with_their_owner() {
 #[tokio::test]
 async fn nobody_may_do_nothing() {
     let api = api();
-    let request = Request::builder().uri(MAPS).body(Full::<Bytes>::default()).unwrap();
+    let request = Request::builder()
+        .uri(MAPS)
+        .body(Full::<Bytes>::default())
+        .unwrap();
     assert_eq!(api.answer(request).await.status(), 403);
-    let request = Request::builder().uri("/healthz").body(Full::<Bytes>::default()).unwrap();
+    let request = Request::builder()
+        .uri("/healthz")
+        .body(Full::<Bytes>::default())
+        .unwrap();
     assert_eq!(api.answer(request).await.status(), 200);
 }

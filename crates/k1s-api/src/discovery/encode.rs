@@ -19,7 +19,7 @@ pub(super) fn object(
 ) -> Response<Bytes> {
     let body = match encoding {
         Encoding::Json => json(object, request.pretty()),
-        Encoding::Yaml => yaml(object).into(),
+        Encoding::Yaml => k1s_core::yaml::print(object).into(),
         Encoding::Protobuf => protobuf(object).into(),
     };
     let mut response = bare(status, body);
@@ -47,77 +47,6 @@ fn json(object: &Value, pretty: bool) -> Bytes {
         format!("{object}\n")
     };
     text.into()
-}
-
-/// Block YAML with sorted keys, for documents of maps, lists, words and flags.
-fn yaml(object: &Value) -> String {
-    let mut out = String::new();
-    yaml_lines(&mut out, object, 0, false);
-    out
-}
-
-fn yaml_lines(out: &mut String, value: &Value, indent: usize, mut begun: bool) {
-    let pad = |out: &mut String, begun: &mut bool| {
-        if !std::mem::take(begun) {
-            out.extend(std::iter::repeat_n(' ', indent));
-        }
-    };
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                pad(out, &mut begun);
-                out.push_str(key);
-                out.push(':');
-                match value {
-                    Value::Object(inner) if !inner.is_empty() => {
-                        out.push('\n');
-                        yaml_lines(out, value, indent + 2, false);
-                    }
-                    // a list stands as far left as its key
-                    Value::Array(inner) if !inner.is_empty() => {
-                        out.push('\n');
-                        yaml_lines(out, value, indent, false);
-                    }
-                    scalar => {
-                        out.push(' ');
-                        yaml_scalar(out, scalar);
-                    }
-                }
-            }
-        }
-        Value::Array(list) => {
-            for value in list {
-                pad(out, &mut begun);
-                out.push_str("- ");
-                match value {
-                    Value::Object(inner) if !inner.is_empty() => {
-                        yaml_lines(out, value, indent + 2, true)
-                    }
-                    scalar => yaml_scalar(out, scalar),
-                }
-            }
-        }
-        scalar => yaml_scalar(out, scalar),
-    }
-}
-
-fn yaml_scalar(out: &mut String, value: &Value) {
-    match value {
-        Value::String(text) if is_plain(text) => out.push_str(text),
-        other => out.push_str(&other.to_string()),
-    }
-    out.push('\n');
-}
-
-/// Whether text needs no quotes: words of letters and digits that YAML does not take for something else.
-fn is_plain(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || " ./-".contains(c))
-        && !text.ends_with(' ')
-        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
-            .contains(&text.to_ascii_lowercase().as_str())
 }
 
 /// How a field is written.
@@ -268,13 +197,6 @@ fn write(out: &mut Writer, message: &Message, object: &Value) {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn a_group_in_yaml() {
-        let group = json!({"name": "a", "empty": "", "none": [], "list": [{"b": true, "c": {"d": "x y"}}, {"e": "no"}], "words": ["f", "g: h"]});
-        let expected = "empty: \"\"\nlist:\n- b: true\n  c:\n    d: x y\n- e: \"no\"\nname: a\nnone: []\nwords:\n- f\n- \"g: h\"\n";
-        assert_eq!(yaml(&group), expected);
-    }
 
     #[test]
     fn a_group_in_protobuf() {

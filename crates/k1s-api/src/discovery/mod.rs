@@ -9,6 +9,7 @@ mod encode;
 mod groups;
 mod health;
 mod legacy;
+mod openapi;
 mod restful;
 mod root;
 mod version;
@@ -100,6 +101,11 @@ pub fn answer(request: &Request<'_>, checks: &[Check]) -> Option<Response<Bytes>
             [""] | ["index.html"] => root::answer(checks),
             [name @ ("healthz" | "livez" | "readyz")] => health::all(request, name, checks),
             ["healthz" | "livez" | "readyz", check] => health::one(check, checks),
+            ["openapi", "v2"] => openapi::document_v2(request),
+            ["openapi", "v3"] => openapi::index(),
+            ["openapi", "v3", ..] => {
+                openapi::document_v3(request, path.trim_start_matches("/openapi/v3/"))
+            }
             _ => no_page(),
         },
     })

@@ -239,3 +239,48 @@ fn json_is_indented_for_people() {
         .starts_with("{\"")
     );
 }
+
+#[test]
+fn openapi() {
+    let json = "application/json";
+    check("GET", "/openapi/v3", json, "200 text/plain -");
+    check("GET", "/openapi/v3/api/v1", "*/*", "200 application/json -");
+    check("GET", "/openapi/v3/version", json, "200 application/json -");
+    check("GET", "/openapi/v3/api/v1", "application/yaml", "406  -");
+    check("GET", "/openapi/v3/api/v2", json, "404  -");
+    check("GET", "/openapi/v3/", json, "404  -");
+    check(
+        "GET",
+        "/openapi/v3/api/v1?hash=00",
+        json,
+        "301 application/json -",
+    );
+    check("GET", "/openapi/v2", json, "200 application/json -");
+    check(
+        "GET",
+        "/openapi/v2",
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+        "200 application/com.github.proto-openapi.spec.v2.v1.0+protobuf -",
+    );
+    check("GET", "/openapi/v2/", json, "404 text/plain -");
+    check("GET", "/openapi", json, "404 text/plain -");
+}
+
+#[test]
+fn an_openapi_document_is_kept_by_its_hash() {
+    let index: Value =
+        serde_json::from_slice(ask("GET", "/openapi/v3", &[]).unwrap().body()).unwrap();
+    let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap();
+    let by_hash = ask("GET", url, &[]).unwrap();
+    assert_eq!(by_hash.headers()[CACHE_CONTROL], "public, immutable");
+    assert!(by_hash.headers().contains_key(http::header::EXPIRES));
+    let plain = ask("GET", "/openapi/v3/apis/apps/v1", &[]).unwrap();
+    assert_eq!(plain.headers()[CACHE_CONTROL], "no-cache, private");
+    let tag = plain.headers()[ETAG].to_str().unwrap();
+    let again = ask("GET", "/openapi/v3/apis/apps/v1", &[(IF_NONE_MATCH, tag)]).unwrap();
+    assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+    let stale = ask("GET", "/openapi/v3/apis/apps/v1?hash=00", &[]).unwrap();
+    assert_eq!(stale.headers()[http::header::LOCATION], url);
+}
