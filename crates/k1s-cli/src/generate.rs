@@ -8,6 +8,7 @@ mod access;
 mod data;
 mod docker;
 mod ingress;
+mod key_pair;
 mod policy;
 mod service;
 pub mod source;
@@ -22,6 +23,7 @@ pub use access::{
 pub use data::{Data, config_map, secret};
 pub use docker::docker_config;
 pub use ingress::{Ingress, ingress};
+pub use key_pair::key_pair;
 pub use policy::{
     Autoscaler, Budget, PriorityClass, autoscaler, disruption_budget, namespace, priority_class,
     resource_quota,

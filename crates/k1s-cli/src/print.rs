@@ -386,6 +386,14 @@ impl Outcome {
         self.printer.is_some()
     }
 
+    /// Prints an object in the form that was asked for, if one was.
+    ///
+    /// # Errors
+    /// When a template does not fit the object, or the output cannot be written.
+    pub fn print(&mut self, cx: &Context, object: &Value) -> Result {
+        self.printer.as_mut().map_or(Ok(()), |printer| printer.print(cx, object))
+    }
+
     /// Tells what was done to an object.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
 
 /// The group.
-pub static COMMAND: Command = Command {
+pub(super) static COMMAND: Command = Command {
     name: "config",
     aliases: &[],
     usage: "SUBCOMMAND",

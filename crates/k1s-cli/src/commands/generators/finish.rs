@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What becomes of an object that a command made: it is sent, or only shown.
+
+use http::Method;
+use serde_json::Value;
+
+use crate::client::Call;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::flag::{Flag, Parsed};
+use crate::go_order;
+use crate::print::{self, DryRun, Outcome};
+
+/// The flags of commands that make an object, beside those of [`crate::print`].
+pub(in crate::commands) const MAKING: &[Flag] = &[
+    Flag::text("field-manager", "Who is named as the owner of the fields.")
+        .default("kubectl-create"),
+    Flag::switch(
+        "save-config",
+        "Keep the configuration in an annotation, for apply.",
+    ),
+    Flag::text(
+        "validate",
+        "strict, warn or ignore: what is done about unknown fields.",
+    )
+    .default("strict")
+    .bare("strict"),
+];
+
+/// An object that a command made.
+pub(in crate::commands) struct Made<'a> {
+    /// The object.
+    pub object: Value,
+    /// The path of its collection, with the namespace.
+    pub path: String,
+    /// `deployment.apps`, the kind before the name in messages.
+    pub kind: &'a str,
+    /// What happened to it: `created`.
+    pub done: &'a str,
+    /// Before the words of the API when it refuses, `failed to create deployment: `; nothing to show the refusal as it is.
+    pub refused: &'a str,
+}
+
+/// Sends the object, unless it is only to be shown, and prints the outcome.
+pub(in crate::commands) async fn finish(cx: &Context, flags: &Parsed, made: Made<'_>) -> Result {
+    let Made {
+        mut object,
+        path,
+        kind,
+        done,
+        refused,
+    } = made;
+    let mut outcome = Outcome::new(flags)?;
+    let validation = field_validation(flags)?;
+    if flags.on("save-config") {
+        let mut bare = object.clone();
+        k1s_core::object::set(
+            &mut bare,
+            &["metadata", "annotations"],
+            serde_json::json!({}),
+        );
+        let text = format!("{}\n", k1s_core::json::print(&bare));
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            text.into();
+    }
+    if outcome.dry_run != DryRun::Client {
+        let call = Call::with_json(Method::POST, path, &object)
+            .query("dryRun", outcome.dry_run.query())
+            .query("fieldManager", flags.text("field-manager"))
+            .query("fieldValidation", validation);
+        object = match cx.json(&call).await {
+            Ok(object) => object,
+            Err(error) if refused.is_empty() => return Err(error),
+            Err(error) => return Err(Error::Message(format!("{refused}{error}"))),
+        };
+    }
+    show(cx, flags, &mut outcome, &object, kind, done)
+}
+
+/// Prints what was done to an object of a built-in type, or the object in the form that was asked for.
+pub(in crate::commands) fn show(
+    cx: &Context,
+    flags: &Parsed,
+    outcome: &mut Outcome,
+    object: &Value,
+    kind: &str,
+    done: &str,
+) -> Result {
+    if flags.text("output") == "json" {
+        let stripped = print::without_managed_fields(object);
+        return cx.print(go_order::object(if flags.on("show-managed-fields") {
+            object
+        } else {
+            &stripped
+        }));
+    }
+    if outcome.has_form() {
+        return outcome.print(cx, object);
+    }
+    let name = k1s_core::object::name(object);
+    cx.line(format_args!(
+        "{kind}/{name} {done}{}",
+        outcome.dry_run.suffix()
+    ))
+}
+
+/// The value of `fieldValidation` that `--validate` means.
+fn field_validation(flags: &Parsed) -> Result<&'static str> {
+    match flags.text("validate") {
+        "true" | "strict" => Ok("Strict"),
+        "warn" => Ok("Warn"),
+        "false" | "ignore" => Ok("Ignore"),
+        other => Err(Error::message(format!(
+            "invalid - validate option {}; must be one of: strict (or true), warn, ignore (or false)",
+            k1s_core::quote::Quoted(other)
+        ))),
+    }
+}
