@@ -6,6 +6,10 @@ use crate::command::Command;
 mod api_resources;
 mod api_versions;
 mod config;
+mod describe;
+mod events;
+mod explain;
+mod generators;
 mod get;
 mod options;
 mod version;
@@ -16,6 +20,10 @@ pub const COMMANDS: &[&Command] = &[
     &api_resources::COMMAND,
     &api_versions::COMMAND,
     &config::COMMAND,
+    &generators::CREATE,
+    &describe::COMMAND,
+    &events::COMMAND,
+    &explain::COMMAND,
     &options::COMMAND,
     &version::COMMAND,
 ];

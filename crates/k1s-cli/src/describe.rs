@@ -29,8 +29,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use lookup::{Lookup, events_of, lookups};
+pub use lookup::{Lookup, event_selectors, lookups};
 
+pub(crate) use event::age as event_age;
 use page::Page;
 
 /// What a description needs beside the object itself.

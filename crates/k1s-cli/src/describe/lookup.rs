@@ -108,28 +108,31 @@ pub fn lookups(object: &Value) -> Vec<Lookup> {
     }
 }
 
-/// The field selector of an object's events.
-pub fn events_of(object: &Value) -> String {
+/// The field selectors of an object's events. Those of a node are under its UID or, by the kubelet, under its name.
+pub fn event_selectors(object: &Value) -> Vec<String> {
     let metadata = object.at("metadata");
-    let mut terms = vec![
-        ("involvedObject.name", metadata.text("name")),
-        ("involvedObject.namespace", metadata.text("namespace")),
-    ];
-    if object.text("kind") != "Pod" {
-        terms.push(("involvedObject.kind", object.text("kind")));
-    }
+    let (kind, name) = (object.text("kind"), metadata.text("name"));
     let mirror = metadata
         .map("annotations")
         .get("kubernetes.io/config.mirror")
         .and_then(Value::as_str);
-    terms.push((
-        "involvedObject.uid",
-        mirror.unwrap_or_else(|| metadata.text("uid")),
-    ));
-    terms.sort_unstable();
-    terms
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    let uid = mirror
+        .filter(|_| kind == "Pod")
+        .unwrap_or_else(|| metadata.text("uid"));
+    let kind_term = if kind == "Pod" {
+        String::new()
+    } else {
+        format!("involvedObject.kind={kind},")
+    };
+    let namespace = metadata.text("namespace");
+    let selector = |uid: &str| {
+        format!(
+            "{kind_term}involvedObject.name={name},involvedObject.namespace={namespace},involvedObject.uid={uid}"
+        )
+    };
+    if kind == "Node" {
+        vec![selector(name), selector(uid)]
+    } else {
+        vec![selector(uid)]
+    }
 }
