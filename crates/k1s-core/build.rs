@@ -95,7 +95,11 @@ fn required(schema: &Value) -> String {
     }
     let fields = schema["fields"].as_object().into_iter().flatten();
     fields
-        .filter(|(_, words)| words.as_str().is_some_and(|w| w.split(' ').any(|w| w == "required")))
+        .filter(|(_, words)| {
+            words
+                .as_str()
+                .is_some_and(|w| w.split(' ').any(|w| w == "required"))
+        })
         .map(|(name, _)| format!("{name:?},"))
         .collect()
 }

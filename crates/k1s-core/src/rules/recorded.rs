@@ -19,6 +19,7 @@ const NOW: i64 = 1_577_923_200;
 fn replay(file: &str, only: &[&str]) -> Vec<String> {
     let path = format!("{}/../../e2e/wire/{file}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
+    let text = text.replace("${id}", "x1").replace("${ns}", "ns");
     let recorded: Value = serde_json::from_str(&text).unwrap();
     let mut differences = Vec::new();
     for case in recorded["cases"].as_array().unwrap() {
@@ -188,7 +189,9 @@ fn compare_errors(found: &[(String, String)], expected: &Value) -> Option<String
     let marks = ["<uid>", "<time>", "${"];
     let same = found.len() == wanted.len()
         && found.iter().zip(&wanted).all(|(a, b)| {
-            a.0 == b.0 && (a.1 == b.1 || marks.iter().any(|mark| b.1.contains(mark)))
+            // What follows is the difference of two inner forms.
+            let wanted = b.1.split("@@").next().unwrap_or_default();
+            a.0 == b.0 && (a.1 == wanted || marks.iter().any(|mark| b.1.contains(mark)))
         });
     (!same).then(|| format!("errors\n   found  {found:#?}\n   wanted {wanted:#?}"))
 }
@@ -273,4 +276,22 @@ fn apps() {
 #[test]
 fn batch() {
     check("kinds-batch", &[""], &[]);
+}
+
+#[test]
+fn pods() {
+    check(
+        "kinds-core",
+        &["Pod: "],
+        &[
+            // Needs the admission of service accounts.
+            "Pod: everything defaulted inside what is set [0]",
+            // Lists merged by a strategic patch.
+            "Pod: image may change, a container's other fields may not",
+            "Pod: resources change by the resize subresource only",
+            "Pod: ephemeral containers by their subresource only [4]",
+            // Needs the delete before.
+            "Pod: a bound pod is deleted with grace [3]",
+        ],
+    );
 }

@@ -5,6 +5,7 @@ mod image_pull;
 pub(in crate::rules) mod image_reference;
 mod internal_form;
 pub(in crate::rules) mod persistent_volume_claim;
+mod pod;
 pub(in crate::rules) mod pod_template;
 pub(in crate::rules) mod resource_name;
 
@@ -12,6 +13,8 @@ use super::Rules;
 
 /// The rules of a kind of this group.
 pub(super) fn of(kind: &str) -> Option<&'static Rules> {
-    let _ = kind;
-    None
+    match kind {
+        "Pod" => Some(&pod::RULES),
+        _ => None,
+    }
 }

@@ -16,8 +16,8 @@ pub(in crate::rules) const APP_ARMOR_PREFIX: &str =
     "container.apparmor.security.beta.kubernetes.io/";
 const TOLERATIONS: &str = "scheduler.alpha.kubernetes.io/tolerations";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-const SECCOMP_PREFIX: &str = "container.seccomp.security.alpha.kubernetes.io/";
+pub(super) const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+pub(super) const SECCOMP_PREFIX: &str = "container.seccomp.security.alpha.kubernetes.io/";
 const LOCALHOST_PREFIX: &str = "localhost/";
 const RUNTIME_DEFAULT: &str = "runtime/default";
 const DOCKER_DEFAULT: &str = "docker/default";
@@ -123,6 +123,18 @@ fn validate_app_armor_annotations(object: &Value, path: &Path<'_>, errors: &mut 
             let complaint = format!("invalid AppArmor profile name: {}", quote(profile));
             errors.invalid_text(path.key(key), profile, complaint);
         }
+    }
+}
+
+/// The profile that an annotation means, if it is one.
+pub(in crate::rules) fn app_armor_profile(written: &str) -> Option<Value> {
+    match written {
+        "unconfined" => Some(json!({"type": "Unconfined"})),
+        "runtime/default" => Some(json!({"type": "RuntimeDefault"})),
+        _ => written
+            .strip_prefix("localhost/")
+            .filter(|file| !file.is_empty() && file.trim() == *file)
+            .map(|file| json!({"type": "Localhost", "localhostProfile": file})),
     }
 }
 

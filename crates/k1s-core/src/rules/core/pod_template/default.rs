@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::container_default::default_container;
+use super::feature;
 use super::volume_default::default_volume;
 use crate::object::{self, at_mut, default_absent, list_mut};
 use crate::rules::core::resource_name;
@@ -11,14 +12,14 @@ use crate::rules::core::resource_name;
 const GRACE_PERIOD_SECONDS: i64 = 30;
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
-/// Fills in the defaults of a `PodTemplateSpec`.
+/// Fills in the defaults of a `PodTemplateSpec`, and drops fields of features that are off.
 pub(in crate::rules) fn default_template(template: &mut Value) {
     object::map_mut(template, &["metadata"]);
-    default_pod_spec(
-        object::make_map(template)
-            .entry("spec")
-            .or_insert(Value::Null),
-    );
+    let spec = object::make_map(template)
+        .entry("spec")
+        .or_insert(Value::Null);
+    default_pod_spec(spec);
+    feature::drop_from_spec(spec);
 }
 
 /// Fills in the defaults of a `PodSpec`.

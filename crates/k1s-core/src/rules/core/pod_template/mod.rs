@@ -11,9 +11,11 @@ pub(in crate::rules) mod container;
 mod container_default;
 mod default;
 mod environment;
+pub(in crate::rules) mod feature;
 mod foreign_volume;
 mod host;
 mod mount;
+mod overlap;
 mod probe;
 mod projected_volume;
 pub(in crate::rules) mod resource_sum;
@@ -23,6 +25,7 @@ pub(in crate::rules) mod toleration;
 mod validate;
 mod volume;
 mod volume_default;
+pub(in crate::rules) mod warning;
 mod windows;
 
 use serde_json::Value;
@@ -30,7 +33,7 @@ use serde_json::Value;
 use crate::object::list;
 
 pub(in crate::rules) use default::{default_pod_spec, default_template};
-pub(in crate::rules) use validate::{validate_pod_spec, validate_spec, validate_template};
+pub(in crate::rules) use validate::{validate_spec, validate_template};
 
 /// All containers of a spec with the list and the place in it, in the order in which Kubernetes visits them.
 pub(in crate::rules) fn containers(

@@ -31,7 +31,7 @@ pub(in crate::rules) fn validate_template(template: &Value, path: &Path<'_>, err
     annotation::validate_pod_annotations(template, &annotations, errors);
     let spec = template.get("spec").unwrap_or(&Value::Null);
     let at = path.child("spec");
-    validate_pod_spec(spec, &at, errors);
+    validate_spec(spec, None, &at, errors);
     annotation::validate_profiles_match(template, &at, errors);
     if !list(spec, &["ephemeralContainers"]).is_empty() {
         errors.forbidden(
@@ -39,11 +39,6 @@ pub(in crate::rules) fn validate_template(template: &Value, path: &Path<'_>, err
             "ephemeral containers not allowed in pod template",
         );
     }
-}
-
-/// Checks the `PodSpec` of a template.
-pub(in crate::rules) fn validate_pod_spec(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
-    validate_spec(spec, None, path, errors);
 }
 
 /// Checks a `PodSpec`; `pod` is the Pod whose spec it is, none for a template's.
