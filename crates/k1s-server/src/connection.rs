@@ -12,6 +12,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use k1s_api::Identity;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,7 +20,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::Service;
 
-use crate::ClientCertificate;
 use crate::body::{RequestBody, ResponseBody};
 use crate::limits::Limits;
 use crate::stall::Stall;
@@ -62,8 +62,7 @@ where
         let client = session
             .peer_certificates()
             .and_then(<[_]>::first)
-            .and_then(|certificate| x509::Certificate::parse(certificate).ok())
-            .map(ClientCertificate);
+            .and_then(|certificate| identity(certificate));
         let io = TokioIo::new(Stall::new(tls, self.limits.write_stall));
         let adapter = Adapter {
             service: self.service.clone(),
@@ -138,6 +137,15 @@ where
     }
 }
 
+/// Whom a certificate that the handshake verified names, as Kubernetes reads it; one without a common name is nobody's.
+fn identity(certificate: &[u8]) -> Option<Identity> {
+    let subject = x509::Certificate::parse(certificate).ok()?;
+    (!subject.common_name.is_empty()).then_some(Identity {
+        user: subject.common_name,
+        groups: subject.organizations,
+    })
+}
+
 fn is_not_tls(error: &io::Error) -> bool {
     let tls = error
         .get_ref()
@@ -150,10 +158,10 @@ fn is_not_tls(error: &io::Error) -> bool {
     )
 }
 
-/// Presents a tower service to hyper, with the client's certificate beside each request.
+/// Presents a tower service to hyper, with who the client is beside each request.
 struct Adapter<S> {
     service: S,
-    client: Option<ClientCertificate>,
+    client: Option<Identity>,
     stop: Stop,
     body_pause: Duration,
 }

@@ -2,8 +2,8 @@
 //! The way into k1s from the network: TLS, HTTP/1.1 and HTTP/2, certificates, and kubeconfig files.
 //!
 //! It holds no rules of Kubernetes: every request goes to the service that it was given, and every answer is that
-//! service's. What it decides is who may take up how much of the machine ([`limits`]), and how a client's certificate
-//! is known ([`ClientCertificate`]).
+//! service's. What it decides is who may take up how much of the machine ([`limits`]), and as whom a
+//! client with a certificate is known (its subject, as [`k1s_api::Identity`]).
 //!
 //! - [`pki`] makes and keeps the certificate authority, and issues certificates.
 //! - [`listener`] serves.
@@ -19,10 +19,7 @@ pub mod pki;
 pub mod private_file;
 mod stall;
 pub mod stop;
+pub mod token_signer;
 pub mod x509;
 
 pub use body::{RequestBody, RequestBodyError};
-
-/// The client certificate that the TLS handshake of a request's connection verified; a request extension.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate(pub x509::Certificate);

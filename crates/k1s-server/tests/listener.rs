@@ -14,11 +14,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use k1s_api::Identity;
+use k1s_server::RequestBody;
 use k1s_server::limits::Limits;
 use k1s_server::listener::{Error, Listener};
 use k1s_server::pki::{KeyedCertificate, Pki};
 use k1s_server::stop::{self, Switch};
-use k1s_server::{ClientCertificate, RequestBody};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -47,12 +48,12 @@ impl tower::Service<Request<RequestBody>> for Probe {
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let slow = self.slow.clone();
         Box::pin(async move {
-            let client = request.extensions().get::<ClientCertificate>().cloned();
+            let client = request.extensions().get::<Identity>().cloned();
             let text = |text: String| Response::new(Full::from(text).boxed());
             Ok(match request.uri().path() {
-                "/who" => text(client.map_or("nobody".into(), |c| {
-                    format!("{} {:?}", c.0.common_name, c.0.organizations)
-                })),
+                "/who" => {
+                    text(client.map_or("nobody".into(), |c| format!("{} {:?}", c.user, c.groups)))
+                }
                 "/echo" => match request.into_body().collect().await {
                     Ok(body) => Response::new(Full::from(body.to_bytes()).boxed()),
                     Err(e) => text(e.to_string()),
