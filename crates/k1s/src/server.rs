@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The API over TLS until it is told to stop: what `k1s serve` and `k1s up` have in common.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, anyhow};
+use k1s_api::{Api, Options, TokenKey};
+use k1s_cli::error::Error;
+use k1s_cli::flag::{Flag, Parsed};
+use k1s_server::kubeconfig::Kubeconfig;
+use k1s_server::limits::{self, Limits};
+use k1s_server::listener::Listener;
+use k1s_server::pki::Pki;
+use k1s_server::stop;
+use k1s_server::token_signer::TokenSigner;
+
+use crate::place;
+
+/// Where to listen.
+pub(crate) const LISTEN: Flag = Flag::text(
+    "listen",
+    "Address and port to listen on; port 0 is any that is free.",
+)
+.default("127.0.0.1:6443");
+
+/// A server that listens and is about to answer.
+pub(crate) struct Ready {
+    /// Where a client on this machine reaches it.
+    pub(crate) url: String,
+    /// How the administrator reaches it.
+    pub(crate) kubeconfig: Kubeconfig,
+}
+
+/// The key of a data directory, as the API signs service account tokens with it.
+pub(crate) fn token_key(pkcs8_der: Vec<u8>) -> TokenKey {
+    TokenKey::new(Arc::new(TokenSigner::new(pkcs8_der)))
+}
+
+/// Refuses words that are no flags.
+pub(crate) fn without_arguments(flags: &Parsed) -> k1s_cli::error::Result {
+    match flags.args.first() {
+        None => Ok(()),
+        Some(word) => Err(Error::message(format!(
+            "{word:?} is not expected here; see k1s {} --help",
+            flags.path
+        ))),
+    }
+}
+
+/// Serves until SIGINT or SIGTERM. `announce` runs once connections are accepted, before the first is answered.
+pub(crate) fn run(
+    flags: &Parsed,
+    announce: impl FnOnce(&Ready) -> Result<()> + Send,
+) -> k1s_cli::error::Result {
+    // The thread that runs the command has a runtime already, made for one thread.
+    let served = std::thread::scope(|scope| scope.spawn(|| serve(flags, announce)).join());
+    match served {
+        Ok(result) => result.map_err(|error| Error::message(format!("{error:#}"))),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<()> {
+    let listen = flags.text("listen");
+    let listen: SocketAddr = listen
+        .parse()
+        .with_context(|| format!("--listen {listen:?} is not ADDRESS:PORT"))?;
+    limits::raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    runtime.block_on(async {
+        let now = SystemTime::now();
+        let store_options = k1s_store::Options {
+            group_commit: true,
+            ..k1s_store::Options::default()
+        };
+        let (store, pki) = match place::directory(flags)? {
+            None => (k1s_store::memory(store_options), Pki::in_memory(now)?),
+            Some(directory) => (
+                place::open(&directory, store_options)?,
+                Pki::open(&directory, now)?,
+            ),
+        };
+        let options = Options {
+            tenant: flags.text("tenant").to_owned(),
+            root_ca: pki.ca_pem().to_owned(),
+            token_key: token_key(pki.service_account_key_der()),
+            background: true,
+        };
+        let api = Api::open(store, options).map_err(|status| anyhow!(status.message))?;
+        let uname = rustix::system::uname();
+        let certificate = pki.server(listen.ip(), uname.nodename().to_str().ok(), now)?;
+        let listener =
+            Listener::bind(listen, &certificate, pki.ca_der(), Limits::default()).await?;
+        let url = listener.url();
+        let kubeconfig = Kubeconfig::new(&url, pki.ca_pem(), &pki.admin(now)?);
+
+        let (switch, stop) = stop::channel();
+        let signal = stop::signalled().context("cannot listen for signals")?;
+        let background = tokio::spawn({
+            let api = api.clone();
+            async move { api.background().await }
+        });
+        let serving = tokio::spawn(listener.serve(api, stop));
+        announce(&Ready { url, kubeconfig })?;
+        signal.await;
+        switch.stop();
+        serving.await.context("the listener failed")?;
+        background.abort();
+        Ok(())
+    })
+}
