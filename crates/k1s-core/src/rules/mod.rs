@@ -4,6 +4,7 @@
 //! A kind has one [`Rules`]; [`of`] finds it. The rules are pure: what needs other objects (quotas, service accounts, free cluster
 //! IPs) is admission, and lives with the service.
 
+mod address;
 mod apps;
 mod autoscaling;
 mod batch;
@@ -25,6 +26,8 @@ mod rbac;
 mod recorded;
 mod scheduling;
 mod storage;
+
+pub use self::core::service::allocate as service_allocation;
 
 use serde_json::Value;
 

@@ -79,7 +79,7 @@ fn default(object: &mut Value) {
 fn validate_spec(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
     let path = Path::new("spec");
-    let selector = spec.get("selector");
+    let selector = spec.get("selector").filter(|s| s.is_object());
     let selector_path = path.child("selector");
     let pods = spec.get("template").unwrap_or(&Value::Null);
     let pods_path = path.child("template");

@@ -25,7 +25,7 @@ pub(in crate::rules) fn validate_selector(
     errors: &mut Errors,
 ) {
     let path = path.child("selector");
-    let Some(selector) = spec.get("selector") else {
+    let Some(selector) = spec.get("selector").filter(|s| s.is_object()) else {
         errors.required(path, "");
         return;
     };
@@ -53,7 +53,7 @@ pub(in crate::rules) fn validate_template(
     };
     let template = spec.get("template").unwrap_or(&Value::Null);
     let path = path.child("template");
-    let everything = selector.is_some_and(label_selector::is_empty);
+    let everything = selector.is_some_and(|s| s.is_object() && label_selector::is_empty(s));
     if !everything && !selects(&read, template) {
         mismatch(template, &path, errors);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rules of the kinds of the core group.
 
+pub(in crate::rules) mod endpoints;
 mod image_pull;
 pub(in crate::rules) mod image_reference;
 mod internal_form;
@@ -8,6 +9,7 @@ pub(in crate::rules) mod persistent_volume_claim;
 mod pod;
 pub(in crate::rules) mod pod_template;
 pub(in crate::rules) mod resource_name;
+pub(in crate::rules) mod service;
 
 use super::Rules;
 
@@ -15,6 +17,8 @@ use super::Rules;
 pub(super) fn of(kind: &str) -> Option<&'static Rules> {
     match kind {
         "Pod" => Some(&pod::RULES),
+        "Endpoints" => Some(&endpoints::RULES),
+        "Service" => Some(&service::RULES),
         _ => None,
     }
 }
