@@ -21,7 +21,6 @@ mod garbage;
 mod identity;
 mod namespaces;
 mod negotiate;
-mod openapi;
 mod options;
 mod owners;
 mod random;

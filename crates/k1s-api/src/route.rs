@@ -48,7 +48,7 @@ impl Target {
 #[must_use]
 pub fn route(path: &str) -> Route {
     let mut segments = Vec::with_capacity(8);
-    for segment in path.split('/').filter(|s| !s.is_empty()) {
+    for segment in path.trim_matches('/').split('/') {
         match percent_decode_str(segment).decode_utf8() {
             Ok(text) => segments.push(text),
             Err(_) => return Route::Other,
@@ -66,6 +66,10 @@ pub fn route(path: &str) -> Route {
             .any(|k| k.group == group && k.version == version)
     {
         return Route::Other;
+    }
+    // a doubled slash names nothing
+    if rest.iter().any(|s| s.is_empty()) {
+        return Route::UnknownResource;
     }
     let (legacy_watch, rest) = match rest {
         ["watch", rest @ ..] => (true, rest),
@@ -160,6 +164,9 @@ mod tests {
             "/api/v1/namespaces/n%2Fm/configmaps/a",
             "configmaps n/m a  false",
         );
+        check("/api/v1//namespaces/n", "unknown");
+        check("/api/v1/namespaces//configmaps", "unknown");
+        check("/api/v1/namespaces/n/configmaps/", "configmaps n   false");
         check("/api/v2/configmaps", "other");
         check("/apis/nobody.example.com/v1/things", "other");
         check("/healthz", "other");

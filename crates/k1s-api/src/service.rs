@@ -21,7 +21,6 @@ use crate::discovery;
 use crate::identity::{Attempt, Identity, authorize};
 use crate::namespaces;
 use crate::negotiate::failure_encoding;
-use crate::openapi;
 use crate::options::Query;
 use crate::random;
 use crate::route::{Route, Target, route};
@@ -162,9 +161,6 @@ impl Api {
             query: parts.uri.query().unwrap_or_default(),
             headers: &parts.headers,
         };
-        if let Some(answer) = openapi::answer(&request) {
-            return Ok(answer.map(Body::from));
-        }
         let fault = self.storage().store.revision().err().map(|e| e.to_string());
         let checks = [
             discovery::Check {
