@@ -232,12 +232,26 @@ pub(crate) async fn change(
                     Followup::written(stored_kind, &new, Some(&old))
                 };
                 api.follow(followup).await;
-                return Ok(stored.bytes);
+                return Ok(if ends {
+                    last_state(new, stored.revision)
+                } else {
+                    stored.bytes
+                });
             }
             Err(WriteError::Exists | WriteError::Conflict) => {}
             Err(WriteError::Failed(status)) => return Err(status),
         }
     }
+}
+
+/// The bytes of an object that went with this change: it is told as it would have been, at the revision of its end.
+fn last_state(mut object: Value, revision: Revision) -> Bytes {
+    object::set(
+        &mut object,
+        &["metadata", "resourceVersion"],
+        revision.0.to_string(),
+    );
+    keep_version(&object)
 }
 
 /// The bytes of an object that keeps the version it has.
@@ -310,12 +324,12 @@ fn prepare(
             claims = admission::update(api, kind, new, old, exchange)?;
             (rules.prepare_update)(new, old, &exchange.rule_request());
             meta::count_generation(rules, new, old);
-            meta::validate_update(new, old, &mut errors);
+            validate_metadata(new, old, &mut errors);
             (rules.validate_update)(new, old, &mut errors);
         }
         Part::Status => {
             (rules.prepare_status)(new, old, &exchange.rule_request());
-            meta::validate_update(new, old, &mut errors);
+            validate_metadata(new, old, &mut errors);
             (rules.validate_status)(new, old, &mut errors);
         }
         Part::Finalize | Part::Approval | Part::Resize | Part::EphemeralContainers => {
@@ -328,12 +342,12 @@ fn prepare(
             };
             (sub.prepare)(new, old, &exchange.rule_request());
             meta::count_generation(rules, new, old);
-            meta::validate_update(new, old, &mut errors);
+            validate_metadata(new, old, &mut errors);
             (sub.validate)(new, old, &mut errors);
         }
         Part::Own => {
             meta::count_generation(rules, new, old);
-            meta::validate_update(new, old, &mut errors);
+            validate_metadata(new, old, &mut errors);
         }
     }
     if !errors.is_empty() {
@@ -348,6 +362,12 @@ fn prepare(
         (rules.warnings)(new, Some(old), &mut exchange.warnings);
     }
     Ok(claims)
+}
+
+/// Checks changed metadata. Kubernetes does it for all objects and again for each kind, so that its answer has every cause twice.
+fn validate_metadata(new: &Value, old: &Value, errors: &mut Errors) {
+    meta::validate_update(new, old, errors);
+    meta::validate_update(new, old, errors);
 }
 
 /// Whether a change takes away the last thing that holds a deleted object.
