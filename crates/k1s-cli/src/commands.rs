@@ -5,6 +5,7 @@ use crate::command::Command;
 
 mod api_resources;
 mod api_versions;
+mod auth;
 mod config;
 mod describe;
 mod events;
@@ -13,12 +14,14 @@ mod generators;
 mod get;
 mod options;
 mod version;
+mod wait;
 
 /// The commands, in the order of the help.
 pub const COMMANDS: &[&Command] = &[
     &get::COMMAND,
     &api_resources::COMMAND,
     &api_versions::COMMAND,
+    &auth::COMMAND,
     &config::COMMAND,
     &generators::CREATE,
     &describe::COMMAND,
@@ -26,6 +29,7 @@ pub const COMMANDS: &[&Command] = &[
     &explain::COMMAND,
     &options::COMMAND,
     &version::COMMAND,
+    &wait::COMMAND,
 ];
 
 /// The tree that a program with nothing of its own runs.
