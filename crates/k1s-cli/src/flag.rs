@@ -314,6 +314,14 @@ impl Parsed {
         Ok(())
     }
 
+    /// Only what was given to the flags of one table; a command's own flag may have the name of a flag of every command.
+    #[must_use]
+    pub fn of_table(&self, table: &'static [Flag]) -> Self {
+        // The flags that were found are elements of the table that they were found in.
+        let given = self.given.iter().filter(|(flag, _)| table.iter().any(|known| std::ptr::eq(known, *flag)));
+        Self { tables: vec![table], given: given.cloned().collect(), path: self.path.clone(), ..Self::default() }
+    }
+
     /// The names of required flags that were not given.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {

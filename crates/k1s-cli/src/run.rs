@@ -13,8 +13,9 @@ use crate::help;
 /// Runs the command that the words (without the program's name) ask for, and gives the exit code.
 pub async fn run(root: &'static Command, host: Host, words: &[String]) -> i32 {
     let (command, path, rest) = choose(root, words);
+    let globals = context::FLAGS;
     let mut tables: Vec<&'static [Flag]> = command.flags.to_vec();
-    tables.push(context::FLAGS);
+    tables.push(globals);
     let parsed = Parsed::parse(tables, &rest).map(|mut parsed| {
         parsed.path.clone_from(&path);
         parsed
@@ -29,7 +30,7 @@ pub async fn run(root: &'static Command, host: Host, words: &[String]) -> i32 {
             }),
         ),
     };
-    let context = Context::new(host, parsed.clone());
+    let context = Context::new(host, parsed.of_table(globals));
     let mut outcome = match fault {
         Some(fault) => Err(fault),
         None => carry_out(root, command, &context, &parsed).await,
