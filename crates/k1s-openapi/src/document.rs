@@ -9,11 +9,11 @@ use k1s_core::schema::{Schema, Shape};
 use serde_json::{Value, json};
 
 use crate::descriptions::Descriptions;
-use crate::operation::{self, Path};
+use crate::operation::Path;
 use crate::parameter::Parameter;
 use crate::protobuf::Writer;
 use crate::schema::Dialect;
-use crate::{gnostic, render, schema};
+use crate::{discovery, gnostic, render, resource, schema};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +35,12 @@ fn bearer() -> Value {
 /// The paths of a document of version 3; none when there is no such document.
 pub(crate) fn paths_of(name: &str) -> Vec<Path> {
     match name.split('/').collect::<Vec<_>>().as_slice() {
-        ["api"] => vec![operation::core_versions()],
-        ["apis"] => vec![operation::groups()],
-        ["version"] => vec![operation::version()],
+        ["api"] => vec![discovery::core_versions()],
+        ["apis"] => vec![discovery::groups()],
+        ["version"] => vec![discovery::version()],
         ["api", version] => of_group_version("", version),
         ["apis", group] if kinds::all().iter().any(|k| k.group == *group) => {
-            vec![operation::group(group)]
+            vec![discovery::group(group)]
         }
         ["apis", group, version] => of_group_version(group, version),
         _ => Vec::new(),
@@ -55,7 +55,7 @@ fn of_group_version(group: &str, version: &str) -> Vec<Path> {
     if kinds.is_empty() {
         Vec::new()
     } else {
-        operation::group_version(group, version, &kinds)
+        resource::group_version(group, version, &kinds)
     }
 }
 
@@ -302,7 +302,6 @@ mod tests {
 
     #[test]
     fn both_formats_of_every_document() {
-        let dir = std::env::var("K1S_DUMP").ok();
         for (name, _) in &crate::tables::DOCUMENTS {
             for format in [Format::Json, Format::Protobuf] {
                 let bytes = if name.is_empty() {
@@ -310,13 +309,6 @@ mod tests {
                 } else {
                     crate::document_v3(name, format).unwrap()
                 };
-                if let Some(dir) = &dir {
-                    std::fs::write(
-                        format!("{dir}/{}.{format:?}", name.replace('/', "__")),
-                        &bytes,
-                    )
-                    .unwrap();
-                }
                 if format == Format::Json {
                     serde_json::from_slice::<Value>(&bytes).unwrap();
                 }

@@ -14,12 +14,14 @@
 //! ```
 
 mod descriptions;
+mod discovery;
 mod document;
 mod gnostic;
 mod operation;
 mod parameter;
 pub mod protobuf;
 mod render;
+mod resource;
 mod schema;
 mod tables;
 

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use k1s_core::kinds::{self, Kind};
 
 /// The built-in groups, the most important first; others follow by name.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "",
     "apiregistration.k8s.io",
     "apps",
@@ -27,6 +27,7 @@ const ORDER: [&str; 20] = [
     "node.k8s.io",
     "discovery.k8s.io",
     "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
 ];
 
 /// The groups that are served but for the core group.

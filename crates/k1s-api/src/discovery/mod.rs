@@ -9,6 +9,7 @@ mod encode;
 mod groups;
 mod health;
 mod legacy;
+mod metrics;
 mod openapi;
 mod restful;
 mod root;
@@ -101,6 +102,7 @@ pub fn answer(request: &Request<'_>, checks: &[Check]) -> Option<Response<Bytes>
             [""] | ["index.html"] => root::answer(checks),
             [name @ ("healthz" | "livez" | "readyz")] => health::all(request, name, checks),
             ["healthz" | "livez" | "readyz", check] => health::one(check, checks),
+            ["metrics"] => metrics::answer(),
             ["openapi", "v2"] => openapi::document_v2(request),
             ["openapi", "v3"] => openapi::index(),
             ["openapi", "v3", ..] => {

@@ -108,6 +108,7 @@ fn paths() {
     check("GET", "/version/", json, "200 application/json -");
     check("GET", "/version/x", json, "404 application/json Status");
     check("GET", "/", json, "200 application/json -");
+    check("GET", "/metrics", json, "200 text/plain -");
     check("GET", "/nothing", json, "404 text/plain -");
     check("GET", "/healthzz", json, "404 text/plain -");
     check("GET", "/healthz/", json, "404 text/plain -");

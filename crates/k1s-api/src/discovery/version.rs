@@ -10,6 +10,9 @@ use super::{Request, encode, restful};
 /// The minor version of Kubernetes whose API is served.
 const MINOR: &str = "35";
 
+/// The version of Kubernetes, and that of this server.
+pub(super) const GIT_VERSION: &str = concat!("v1.35.4+k1s", env!("CARGO_PKG_VERSION"));
+
 pub(super) fn answer(request: &Request<'_>) -> Response<Bytes> {
     if let Some(refused) = restful::refused(request, &["application/json"]) {
         return refused;
@@ -30,7 +33,7 @@ pub(super) fn answer(request: &Request<'_>) -> Response<Bytes> {
         "emulationMinor": MINOR,
         "minCompatibilityMajor": "1",
         "minCompatibilityMinor": "34",
-        "gitVersion": concat!("v1.35.4+k1s", env!("CARGO_PKG_VERSION")),
+        "gitVersion": GIT_VERSION,
         "gitCommit": "",
         "gitTreeState": "",
         "buildDate": "1970-01-01T00:00:00Z",
