@@ -59,6 +59,9 @@ const UNIONS: [(&str, &str, &[(&str, &str)]); 5] = [
     ),
 ];
 
+/// Values that need no more words than these.
+const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
+
 /// A schema with its descriptions.
 pub(crate) fn schema(schema: &Schema, dialect: Dialect, texts: &mut Descriptions) -> Value {
     let mut out = leaf(schema, dialect);
@@ -151,6 +154,9 @@ fn words(schema: &Schema, field: &Field, texts: &mut Descriptions) -> String {
         words.push_str("\n\nPossible enum values:");
         for value in field.values {
             words.push_str(&format!("\n - `{value:?}`"));
+            if PROTOCOLS.contains(value) {
+                words.push_str(&format!(" is the {value} protocol."));
+            }
         }
     }
     words
