@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Strings quoted as Go prints them with `%q`, which is how Kubernetes shows values in messages.
+//! Strings and values as Go prints them, which is how Kubernetes shows them in messages:
+//! [`Quoted`] for `%q`, [`Shown`] for `%v`.
 
+use serde_json::Value;
 use std::fmt::{self, Display, Write};
 
 /// Shows a string in double quotes with Go's escapes: `\n`, `\x00`, `\u200b`.
@@ -43,6 +45,58 @@ impl Display for Quoted<'_> {
 fn is_printable(character: char) -> bool {
     let mut escaped = character.escape_debug();
     escaped.next() == Some(character) && character != '\u{a0}' && character != '\u{ad}'
+}
+
+/// Shows a value without quotes: `map[a:1 b:[x y]]`, `<nil>`, `1e+06`.
+///
+/// # Examples
+/// ```
+/// let value = serde_json::json!({"b": ["x", null], "a": 1.0});
+/// assert_eq!(k1s_core::quote::Shown(&value).to_string(), "map[a:1 b:[x <nil>]]");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a Value);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Null => out.write_str("<nil>"),
+            Value::Bool(flag) => write!(out, "{flag}"),
+            Value::String(text) => out.write_str(text),
+            Value::Number(number) => match number.as_f64() {
+                Some(float) if number.is_f64() => out.write_str(&float_text(float)),
+                _ => write!(out, "{number}"),
+            },
+            Value::Array(list) => {
+                out.write_char('[')?;
+                for (index, value) in list.iter().enumerate() {
+                    let space = if index > 0 { " " } else { "" };
+                    write!(out, "{space}{}", Shown(value))?;
+                }
+                out.write_char(']')
+            }
+            Value::Object(map) => {
+                out.write_str("map[")?;
+                for (index, (key, value)) in map.iter().enumerate() {
+                    let space = if index > 0 { " " } else { "" };
+                    write!(out, "{space}{key}:{}", Shown(value))?;
+                }
+                out.write_char(']')
+            }
+        }
+    }
+}
+
+/// The shortest digits, with an exponent below 1e-4 and from 1e21 on.
+fn float_text(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    match scientific.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
+        Some((digits, Ok(exponent))) if !(-4..21).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => format!("{value}"),
+    }
 }
 
 #[cfg(test)]

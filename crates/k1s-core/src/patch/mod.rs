@@ -7,6 +7,7 @@
 
 mod json;
 pub mod merge;
+pub mod strategic;
 #[cfg(test)]
 mod tests;
 
