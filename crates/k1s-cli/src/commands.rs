@@ -6,13 +6,16 @@ use crate::command::Command;
 mod api_resources;
 mod api_versions;
 mod auth;
+mod autoscale;
 mod config;
 mod describe;
 mod events;
 mod explain;
+mod expose;
 mod generators;
 mod get;
 mod options;
+mod run;
 mod version;
 mod wait;
 
@@ -22,12 +25,15 @@ pub const COMMANDS: &[&Command] = &[
     &api_resources::COMMAND,
     &api_versions::COMMAND,
     &auth::COMMAND,
+    &autoscale::COMMAND,
     &config::COMMAND,
     &generators::CREATE,
     &describe::COMMAND,
     &events::COMMAND,
     &explain::COMMAND,
+    &expose::COMMAND,
     &options::COMMAND,
+    &run::COMMAND,
     &version::COMMAND,
     &wait::COMMAND,
 ];

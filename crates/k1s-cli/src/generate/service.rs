@@ -135,6 +135,17 @@ pub fn expose(
     options: &Expose<'_>,
 ) -> Result<Value, Mistake> {
     let kind = k1s_core::object::text(source, &["kind"]);
+    if ![
+        "Deployment",
+        "Pod",
+        "ReplicaSet",
+        "ReplicationController",
+        "Service",
+    ]
+    .contains(&kind)
+    {
+        return Err(Mistake(format!("cannot expose a {kind}")));
+    }
     let selector = match options.selector {
         "" => selector_of(source, kind)?,
         text => pairs(text)?.into(),
@@ -148,6 +159,7 @@ pub fn expose(
     };
     let own = ports_of(source, kind);
     let ports = match options.port {
+        "" if own.is_empty() && options.cluster_ip == "None" => Vec::new(),
         "" if own.is_empty() => {
             return Err(Mistake::new(
                 "couldn't find port via --port flag or introspection",
@@ -189,7 +201,10 @@ pub fn expose(
     if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
         service["metadata"]["labels"] = labels;
     }
-    let mut spec = json!({ "ports": list, "selector": selector });
+    let mut spec = json!({ "selector": selector });
+    if !list.is_empty() {
+        spec["ports"] = list.into();
+    }
     for (field, value) in [
         ("type", options.kind),
         ("sessionAffinity", options.session_affinity),
@@ -240,7 +255,7 @@ fn selector_of(source: &Value, kind: &str) -> Result<Value, Mistake> {
                 )),
             }
         }
-        other => Err(Mistake(format!("cannot expose a {other}"))),
+        _ => Err(missing("no selector is known for it")),
     }
 }
 
