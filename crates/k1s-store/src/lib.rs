@@ -27,6 +27,9 @@ mod update;
 mod versioned;
 mod watch;
 
+#[cfg(test)]
+mod conformance;
+
 use std::sync::Arc;
 
 pub use batch::{Batch, Change, Operation, Precondition, Side, Ttl, Written};

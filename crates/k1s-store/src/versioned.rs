@@ -122,6 +122,11 @@ impl<E: Engine> Core<E> {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &E {
+        &self.engine
+    }
+
     #[cfg(feature = "lmdb")]
     pub(crate) fn options(&self) -> &Options {
         &self.options

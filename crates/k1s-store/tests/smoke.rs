@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The whole interface once, on every engine.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use k1s_store::*;

@@ -99,7 +99,7 @@ fn check_file_system(directory: &Path) -> Result<()> {
         .f_type;
     match NETWORK
         .iter()
-        .find(|(magic, _)| i64::from(*magic) == i64::from(kind))
+        .find(|(magic, _)| u64::from(*magic) == kind as u64)
     {
         Some((_, name)) => {
             let reason = format!("{name} cannot hold a store, choose a directory on a local disk");

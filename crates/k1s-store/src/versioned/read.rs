@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::engine::{Reader, Stored, Table};
+use crate::engine::{Reader, Stored, Table, Visit};
 use crate::entry::{EntryRef, decimal_digits};
 use crate::error::Result;
 use crate::record::{HEADER, Header};
@@ -32,11 +32,7 @@ pub(super) fn get(
 }
 
 /// Walks over the records of a request as of its revision, those that have expired included.
-fn walk(
-    reader: &impl Reader,
-    request: &ListRequest,
-    visit: &mut dyn FnMut(&[u8], Stored<'_>) -> Result<ControlFlow<()>>,
-) -> Result<Revision> {
+fn walk(reader: &impl Reader, request: &ListRequest, visit: Visit<'_>) -> Result<Revision> {
     let head = head(reader)?;
     let at = request.at.unwrap_or(head.revision);
     readable(reader, at, head)?;
