@@ -85,3 +85,6 @@ pub(crate) fn entry(out: &mut Writer, number: u32, name: &str, value: &Value, in
 fn any(out: &mut Writer, value: &Value) {
     out.string(2, &format!("{value}\n"));
 }
+
+#[cfg(test)]
+mod tests;

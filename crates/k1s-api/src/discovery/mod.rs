@@ -21,6 +21,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use k1s_core::status::Status;
+use percent_encoding::percent_decode_str;
 
 /// A request as far as discovery looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ impl Request<'_> {
 /// `checks` are the health checks and whether each is well.
 #[must_use]
 pub fn answer(request: &Request<'_>, checks: &[Check]) -> Option<Response<Bytes>> {
-    let path = request.path;
+    let path = &*percent_decode_str(request.path).decode_utf8_lossy();
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     // one slash at the end is nothing for the paths that a web service answers
     let service = match segments.as_slice() {

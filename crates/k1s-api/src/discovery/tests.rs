@@ -82,6 +82,7 @@ fn paths() {
     check("GET", "/apis", json, "200 application/json APIGroupList");
     check("GET", "/apis/", json, "200 application/json APIGroupList");
     check("GET", "/apis/apps", json, "200 application/json APIGroup");
+    check("GET", "/apis/%61pps", json, "200 application/json APIGroup");
     check("GET", "/apis/apps/", json, "200 application/json APIGroup");
     check(
         "GET",
