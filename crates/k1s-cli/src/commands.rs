@@ -5,37 +5,58 @@ use crate::command::Command;
 
 mod api_resources;
 mod api_versions;
+mod apply;
 mod auth;
 mod autoscale;
+mod cluster_info;
+mod completion;
 mod config;
+mod create;
+mod delete;
 mod describe;
+mod edit;
 mod events;
 mod explain;
 mod expose;
 mod generators;
 mod get;
+mod label;
 mod options;
+mod patch;
+mod replace;
 mod run;
+mod scale;
 mod version;
 mod wait;
 
 /// The commands, in the order of the help.
 pub const COMMANDS: &[&Command] = &[
+    &create::COMMAND,
+    &autoscale::COMMAND,
+    &expose::COMMAND,
+    &run::COMMAND,
+    &explain::COMMAND,
     &get::COMMAND,
+    &edit::COMMAND,
+    &delete::COMMAND,
+    &scale::COMMAND,
+    &cluster_info::COMMAND,
+    &describe::COMMAND,
+    &auth::COMMAND,
+    &events::COMMAND,
+    &apply::COMMAND,
+    &patch::COMMAND,
+    &replace::COMMAND,
+    &wait::COMMAND,
+    &label::LABEL,
+    &label::ANNOTATE,
+    &completion::COMMAND,
+    &completion::NEXT,
     &api_resources::COMMAND,
     &api_versions::COMMAND,
-    &auth::COMMAND,
-    &autoscale::COMMAND,
     &config::COMMAND,
-    &generators::CREATE,
-    &describe::COMMAND,
-    &events::COMMAND,
-    &explain::COMMAND,
-    &expose::COMMAND,
     &options::COMMAND,
-    &run::COMMAND,
     &version::COMMAND,
-    &wait::COMMAND,
 ];
 
 /// The tree that a program with nothing of its own runs.

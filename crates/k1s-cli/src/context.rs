@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
 use crate::kubeconfig::{self, Kubeconfig};
@@ -94,6 +95,7 @@ pub struct Context {
     err: RefCell<Box<dyn Write>>,
     input: RefCell<Box<dyn Read>>,
     globals: Parsed,
+    tree: &'static Command,
     transport: OnceCell<Rc<dyn Transport>>,
     kubeconfig: OnceCell<Kubeconfig>,
     pub(crate) mapping: Mapping,
@@ -104,7 +106,7 @@ pub struct Context {
 impl Context {
     /// A context for the command that was parsed.
     #[must_use]
-    pub fn new(mut host: Host, globals: Parsed) -> Self {
+    pub fn new(mut host: Host, globals: Parsed, tree: &'static Command) -> Self {
         let out = std::mem::replace(&mut host.out, Box::new(std::io::sink()));
         let err = std::mem::replace(&mut host.err, Box::new(std::io::sink()));
         let input = std::mem::replace(&mut host.input, Box::new(std::io::empty()));
@@ -114,6 +116,7 @@ impl Context {
             err: RefCell::new(err),
             input: RefCell::new(input),
             globals,
+            tree,
             transport: OnceCell::new(),
             kubeconfig: OnceCell::new(),
             mapping: Mapping::default(),
@@ -209,6 +212,12 @@ impl Context {
         Ok(String::from_utf8_lossy(&line)
             .trim_end_matches('\r')
             .to_owned())
+    }
+
+    /// All commands of the program.
+    #[must_use]
+    pub fn tree(&self) -> &'static Command {
+        self.tree
     }
 
     /// The flags of every command.

@@ -318,8 +318,16 @@ impl Parsed {
     #[must_use]
     pub fn of_table(&self, table: &'static [Flag]) -> Self {
         // The flags that were found are elements of the table that they were found in.
-        let given = self.given.iter().filter(|(flag, _)| table.iter().any(|known| std::ptr::eq(known, *flag)));
-        Self { tables: vec![table], given: given.cloned().collect(), path: self.path.clone(), ..Self::default() }
+        let given = self
+            .given
+            .iter()
+            .filter(|(flag, _)| table.iter().any(|known| std::ptr::eq(known, *flag)));
+        Self {
+            tables: vec![table],
+            given: given.cloned().collect(),
+            path: self.path.clone(),
+            ..Self::default()
+        }
     }
 
     /// The names of required flags that were not given.

@@ -32,7 +32,11 @@ pub(crate) fn of(command: &Command, path: &str) -> String {
             .map(|c| c.name.len())
             .max()
             .unwrap_or(0);
-        for c in command.subcommands {
+        for c in command
+            .subcommands
+            .iter()
+            .filter(|c| !c.name.starts_with('_'))
+        {
             let _ = writeln!(out, "  {:width$}  {}", c.name, c.about);
         }
     }

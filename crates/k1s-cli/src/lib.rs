@@ -11,8 +11,10 @@ pub mod command;
 pub mod commands;
 pub mod config_file;
 pub mod context;
+pub mod deletion;
 pub mod describe;
 mod document;
+mod editor;
 pub mod error;
 pub mod explain;
 pub mod flag;
@@ -21,6 +23,7 @@ pub mod go_order;
 mod help;
 pub mod kubeconfig;
 pub mod mapping;
+mod patching;
 pub mod print;
 pub mod run;
 pub mod selection;
@@ -28,6 +31,7 @@ pub mod source;
 pub mod tabwriter;
 pub mod transport;
 pub mod watch;
+pub mod writing;
 
 /// The name of the program in its own messages.
 pub const PROGRAM: &str = "k1s";

@@ -42,6 +42,22 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// What can be said of a kind without asking: nothing is known of its path.
+    #[must_use]
+    pub fn guess(api_version: &str, kind: &str) -> Self {
+        let (group, version) = kinds::split_api_version(api_version);
+        if let Some(found) = kinds::of_kind(group, version, kind) {
+            return Self::of_kind(found);
+        }
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            namespaced: true,
+            ..Self::default()
+        }
+    }
+
     /// `v1` or `apps/v1`.
     #[must_use]
     pub fn api_version(&self) -> String {

@@ -391,7 +391,9 @@ impl Outcome {
     /// # Errors
     /// When a template does not fit the object, or the output cannot be written.
     pub fn print(&mut self, cx: &Context, object: &Value) -> Result {
-        self.printer.as_mut().map_or(Ok(()), |printer| printer.print(cx, object))
+        self.printer
+            .as_mut()
+            .map_or(Ok(()), |printer| printer.print(cx, object))
     }
 
     /// Tells what was done to an object.

@@ -30,7 +30,7 @@ pub async fn run(root: &'static Command, host: Host, words: &[String]) -> i32 {
             }),
         ),
     };
-    let context = Context::new(host, parsed.of_table(globals));
+    let context = Context::new(host, parsed.of_table(globals), root);
     let mut outcome = match fault {
         Some(fault) => Err(fault),
         None => carry_out(root, command, &context, &parsed).await,

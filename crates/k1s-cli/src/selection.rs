@@ -133,6 +133,8 @@ pub struct Selection {
     pub chunk: i64,
     /// Whether documents without a version or a kind are told as a validator tells them.
     pub validate: bool,
+    /// Whether objects of files stay as they are, without a namespace, and nothing is asked of the API.
+    pub local: bool,
     files: bool,
     single_file: bool,
 }
@@ -168,9 +170,24 @@ impl Selection {
                 500
             },
             validate: false,
+            local: false,
             files: source::is_given(args),
             single_file: source::is_single(args),
         })
+    }
+
+    /// Whether the command line means one object by its name or file.
+    #[must_use]
+    pub fn single_name(&self) -> bool {
+        if self.files {
+            return self.single_file;
+        }
+        let pairs = self.args.iter().filter(|a| a.contains('/')).count();
+        match self.args.len() {
+            1 => pairs == 1,
+            2 => pairs == 0,
+            _ => false,
+        }
     }
 
     /// Finds out what to ask for.
@@ -431,6 +448,16 @@ impl Selection {
         );
         let name = text(&value, &["metadata", "name"]).to_owned();
         let own = text(&value, &["metadata", "namespace"]).to_owned();
+        if self.local {
+            let resource = Rc::new(Resource::guess(&api_version, &kind));
+            return Ok(Target {
+                resource,
+                namespace: own,
+                name,
+                source: source.to_owned(),
+                value,
+            });
+        }
         let resource = cx.resource_of_kind(&api_version, &kind).await.map_err(|e| match e {
             Error::Message(why) => Error::message(format!(
                 "resource mapping not found for name: {} namespace: {} from {}: {why}\nensure CRDs are installed first",

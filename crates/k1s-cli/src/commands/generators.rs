@@ -38,17 +38,6 @@ pub(super) const GENERATORS: &[&Command] = &[
     &token::TOKEN,
 ];
 
-/// `create` with its generators.
-pub(super) static CREATE: Command = Command {
-    name: "create",
-    aliases: &[],
-    usage: "KIND NAME [OPTIONS]",
-    about: "Create an object",
-    flags: &[],
-    subcommands: GENERATORS,
-    run: None,
-};
-
 /// The only argument before `--`.
 pub(super) fn name(flags: &Parsed) -> Result<&str> {
     let before = flags.dash.unwrap_or(flags.args.len()).min(flags.args.len());
