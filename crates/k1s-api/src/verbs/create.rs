@@ -99,6 +99,7 @@ pub(crate) async fn create_object(
         meta::begin(rules, &mut candidate, &birth);
         check(kind_asked, &candidate, exchange)?;
         admission::check_create(api, kind_asked, &candidate, exchange)?;
+        (rules.canonicalize)(&mut candidate);
         if !object::resource_version(&candidate).is_empty() {
             return Err(Status::new(
                 500,

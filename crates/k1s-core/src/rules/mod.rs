@@ -57,14 +57,14 @@ pub struct Rules {
     pub prepare_update: fn(&mut Value, &Value, &Request<'_>),
     /// Puts back what an update of `/status` may not change. `(new, old)`
     pub prepare_status: fn(&mut Value, &Value, &Request<'_>),
+    /// Settles what hangs on the object's final name, after all checks.
+    pub canonicalize: fn(&mut Value),
     /// Checks a new object. Metadata has been checked.
     pub validate: fn(&Value, &mut Errors),
     /// Checks a change by the main resource, the whole of it: also what [`Rules::validate`] checks, where Kubernetes does. `(new, old)`
     pub validate_update: fn(&Value, &Value, &mut Errors),
     /// Checks a change by `/status`. `(new, old)`
     pub validate_status: fn(&Value, &Value, &mut Errors),
-    /// Updates by subresources of their own, such as `/resize`, `/finalize`, `/approval`.
-    pub updates: &'static [Update],
     /// Warnings for a create (`old` is none) or an update.
     pub warnings: fn(&Value, Option<&Value>, &mut Vec<String>),
     /// How objects of this kind are named.
@@ -96,17 +96,6 @@ pub struct SubresourceRules {
     /// Name of the subresource.
     pub name: &'static str,
     /// Puts back all that it may not change. `(new, old)`
-    pub prepare: fn(&mut Value, &Value, &Request<'_>),
-    /// Checks the change. `(new, old)`
-    pub validate: fn(&Value, &Value, &mut Errors),
-}
-
-/// What an update by a subresource may change, and how it is checked.
-#[derive(Clone, Copy)]
-pub struct Update {
-    /// Name of the subresource: `resize`.
-    pub subresource: &'static str,
-    /// Puts back what it may not change. `(new, old)`
     pub prepare: fn(&mut Value, &Value, &Request<'_>),
     /// Checks the change. `(new, old)`
     pub validate: fn(&Value, &Value, &mut Errors),
@@ -148,10 +137,10 @@ impl Rules {
         prepare_create: |_, _| {},
         prepare_update: |_, _, _| {},
         prepare_status: |_, _, _| {},
+        canonicalize: |_| {},
         validate: |_, _| {},
         validate_update: |_, _, _| {},
         validate_status: |_, _, _| {},
-        updates: &[],
         warnings: |_, _, _| {},
         name: NameRule::Dns1123Subdomain,
         generation: Generation::None,

@@ -17,7 +17,7 @@ mod validate;
 use serde_json::Value;
 
 use crate::object::{is_true, list, text};
-use crate::rules::{Generation, Rules, UnknownField, Update};
+use crate::rules::{Generation, Rules, SubresourceRules, UnknownField};
 
 pub(super) static RULES: Rules = Rules {
     default: default::default,
@@ -27,14 +27,14 @@ pub(super) static RULES: Rules = Rules {
     validate: validate::create,
     validate_update: update::validate,
     validate_status: status::validate,
-    updates: &[
-        Update {
-            subresource: "resize",
+    subresources: &[
+        SubresourceRules {
+            name: "resize",
             prepare: resize::prepare,
             validate: resize::validate,
         },
-        Update {
-            subresource: "ephemeralcontainers",
+        SubresourceRules {
+            name: "ephemeralcontainers",
             prepare: ephemeral_containers::prepare,
             validate: ephemeral_containers::validate,
         },
