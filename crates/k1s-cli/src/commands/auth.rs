@@ -2,6 +2,7 @@
 //! `auth`: who one is, and what one may do.
 
 mod can_i;
+mod reconcile;
 mod whoami;
 
 use crate::command::Command;
@@ -13,6 +14,6 @@ pub(super) static COMMAND: Command = Command {
     usage: "SUBCOMMAND",
     about: "Show who you are and what you may do",
     flags: &[],
-    subcommands: &[&can_i::COMMAND, &whoami::COMMAND],
+    subcommands: &[&can_i::COMMAND, &reconcile::COMMAND, &whoami::COMMAND],
     run: None,
 };
