@@ -14,6 +14,7 @@ mod config;
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod edit;
 mod events;
 mod explain;
@@ -44,6 +45,7 @@ pub const COMMANDS: &[&Command] = &[
     &describe::COMMAND,
     &auth::COMMAND,
     &events::COMMAND,
+    &diff::COMMAND,
     &apply::COMMAND,
     &patch::COMMAND,
     &replace::COMMAND,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
 use crate::go_order;
 use crate::print::{self, DryRun, Outcome};
+use crate::writing::{self, VALIDATE, Writer};
 
 /// The flags of commands that make an object, beside those of [`crate::print`].
 pub(in crate::commands) const MAKING: &[Flag] = &[
@@ -19,12 +20,7 @@ pub(in crate::commands) const MAKING: &[Flag] = &[
         "save-config",
         "Keep the configuration in an annotation, for apply.",
     ),
-    Flag::text(
-        "validate",
-        "strict, warn or ignore: what is done about unknown fields.",
-    )
-    .default("strict")
-    .bare("strict"),
+    VALIDATE,
 ];
 
 /// An object that a command made.
@@ -51,23 +47,15 @@ pub(in crate::commands) async fn finish(cx: &Context, flags: &Parsed, made: Made
         refused,
     } = made;
     let mut outcome = Outcome::new(flags)?;
-    let validation = field_validation(flags)?;
+    let writer = Writer::new(flags)?;
     if flags.on("save-config") {
-        let mut bare = object.clone();
-        k1s_core::object::set(
-            &mut bare,
-            &["metadata", "annotations"],
-            serde_json::json!({}),
-        );
-        let text = format!("{}\n", k1s_core::json::print(&bare));
-        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
-            text.into();
+        writing::remember(&mut object);
     }
     if outcome.dry_run != DryRun::Client {
         let call = Call::with_json(Method::POST, path, &object)
             .query("dryRun", outcome.dry_run.query())
-            .query("fieldManager", flags.text("field-manager"))
-            .query("fieldValidation", validation);
+            .query("fieldManager", writer.manager.as_str())
+            .query("fieldValidation", writer.validation_query());
         object = match cx.json(&call).await {
             Ok(object) => object,
             Err(error) if refused.is_empty() => return Err(error),
@@ -102,17 +90,4 @@ pub(in crate::commands) fn show(
         "{kind}/{name} {done}{}",
         outcome.dry_run.suffix()
     ))
-}
-
-/// The value of `fieldValidation` that `--validate` means.
-fn field_validation(flags: &Parsed) -> Result<&'static str> {
-    match flags.text("validate") {
-        "true" | "strict" => Ok("Strict"),
-        "warn" => Ok("Warn"),
-        "false" | "ignore" => Ok("Ignore"),
-        other => Err(Error::message(format!(
-            "invalid - validate option {}; must be one of: strict (or true), warn, ignore (or false)",
-            k1s_core::quote::Quoted(other)
-        ))),
-    }
 }
