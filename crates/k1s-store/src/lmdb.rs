@@ -230,3 +230,6 @@ impl Engine for Lmdb {
         self.environment.copy_to(directory)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

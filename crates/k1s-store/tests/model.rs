@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use k1s_store::{
-    Batch, Change, Clock, Encoded, Error, EventKind, History, Key, ListRequest, Options, Precondition, Prefix,
-    Revision, Store, Ttl, Watcher,
+    Batch, Change, Clock, Encoded, Error, EventKind, History, Key, ListRequest, Options,
+    Precondition, Prefix, Revision, Store, Ttl, Watcher,
 };
 use proptest::prelude::*;
 
@@ -21,7 +21,11 @@ enum Step {
     Pass(u64),
     Sweep,
     Restart,
-    Look { prefix: usize, back: u8, limit: usize },
+    Look {
+        prefix: usize,
+        back: u8,
+        limit: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -50,8 +54,20 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Condition::Current),
         1 => Just(Condition::Stale),
     ];
-    let write = (0..KEYS.len(), any::<u8>(), condition, prop::bool::weighted(0.25), prop::option::weighted(0.2, 1..20_u64))
-        .prop_map(|(key, text, condition, delete, ttl)| Write { key, text, condition, delete, ttl });
+    let write = (
+        0..KEYS.len(),
+        any::<u8>(),
+        condition,
+        prop::bool::weighted(0.25),
+        prop::option::weighted(0.2, 1..20_u64),
+    )
+        .prop_map(|(key, text, condition, delete, ttl)| Write {
+            key,
+            text,
+            condition,
+            delete,
+            ttl,
+        });
     prop_oneof![
         12 => prop::collection::vec(write, 1..4).prop_map(Step::Write),
         1 => any::<u8>().prop_map(Step::Compact),
@@ -125,7 +141,10 @@ impl Model {
     }
 
     fn visible(&self, key: &Key) -> Option<Object> {
-        self.state().get(key).copied().filter(|(_, _, expires)| expires.is_none_or(|at| at > self.now))
+        self.state()
+            .get(key)
+            .copied()
+            .filter(|(_, _, expires)| expires.is_none_or(|at| at > self.now))
     }
 
     fn drop_expired(&mut self, key: &Key) {
@@ -140,7 +159,11 @@ impl Model {
         let mut expired: Vec<_> = self
             .state()
             .iter()
-            .filter_map(|(key, (.., expires))| expires.filter(|at| *at <= self.now).map(|at| (at, key.clone())))
+            .filter_map(|(key, (.., expires))| {
+                expires
+                    .filter(|at| *at <= self.now)
+                    .map(|at| (at, key.clone()))
+            })
             .collect();
         expired.sort();
         expired.iter().for_each(|(_, key)| self.drop_expired(key));
@@ -168,8 +191,13 @@ impl Model {
             let change = if write.delete {
                 Change::Delete
             } else {
-                let ttl = write.ttl.map_or(Ttl::Forever, |ms| Ttl::For(Duration::from_millis(ms)));
-                Change::Put { encoded: encoded(write.text), ttl }
+                let ttl = write
+                    .ttl
+                    .map_or(Ttl::Forever, |ms| Ttl::For(Duration::from_millis(ms)));
+                Change::Put {
+                    encoded: encoded(write.text),
+                    ttl,
+                }
             };
             batch = batch.with(key.clone(), precondition, change);
             keys.push(key);
@@ -180,7 +208,9 @@ impl Model {
                 let found = self.visible(key);
                 let expires = write.ttl.map(|ms| self.now + ms);
                 match found {
-                    Some((text, ..)) if write.delete => self.change(EventKind::Deleted, key, text, None),
+                    Some((text, ..)) if write.delete => {
+                        self.change(EventKind::Deleted, key, text, None)
+                    }
                     Some(_) => self.change(EventKind::Updated, key, write.text, expires),
                     None => self.change(EventKind::Created, key, write.text, expires),
                 }
@@ -210,7 +240,10 @@ impl Run {
         let clock = clock.clone();
         Options {
             clock: Clock::new(move || clock.load(Ordering::SeqCst)),
-            history: History { entries: self.history, ..History::default() },
+            history: History {
+                entries: self.history,
+                ..History::default()
+            },
             watch_buffer: 3,
             ..Options::default()
         }
@@ -219,8 +252,19 @@ impl Run {
     fn run(&self, steps: &[Step]) {
         let clock = Arc::new(AtomicU64::new(1000));
         let mut store = Some((self.open)(self.options(&clock)));
-        let mut model = Model { now: 1000, states: vec![State::new()], changes: Vec::new() };
-        let mut live = Some((store.as_ref().unwrap().watch(&prefix(1), Revision(1)).unwrap(), 1));
+        let mut model = Model {
+            now: 1000,
+            states: vec![State::new()],
+            changes: Vec::new(),
+        };
+        let mut live = Some((
+            store
+                .as_ref()
+                .unwrap()
+                .watch(&prefix(1), Revision(1))
+                .unwrap(),
+            1,
+        ));
         for step in steps {
             let opened = store.clone().unwrap();
             match step {
@@ -245,7 +289,11 @@ impl Run {
                     store = Some((self.open)(self.options(&clock)));
                 }
                 Step::Restart => {}
-                Step::Look { prefix, back, limit } => look(&*opened, &model, *prefix, u64::from(*back), *limit),
+                Step::Look {
+                    prefix,
+                    back,
+                    limit,
+                } => look(&*opened, &model, *prefix, u64::from(*back), *limit),
             }
             let store = store.as_ref().unwrap();
             assert_eq!(store.revision().unwrap().0, model.head());
@@ -258,11 +306,21 @@ impl Run {
         }
         let store = store.unwrap();
         assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
-        assert!(model.head() - store.compacted_revision().unwrap().0 <= self.history + 3 + KEYS.len() as u64);
+        assert!(
+            model.head() - store.compacted_revision().unwrap().0
+                <= self.history + 3 + KEYS.len() as u64
+        );
         (0..KEYS.len()).for_each(|index| {
             let found = store.get(&key(index)).unwrap();
-            let found = found.map(|entry| (String::from_utf8(entry.value.to_vec()).unwrap(), entry.expires));
-            let expected = model.visible(&key(index)).map(|(text, revision, expires)| (spliced(text, revision), expires));
+            let found = found.map(|entry| {
+                (
+                    String::from_utf8(entry.value.to_vec()).unwrap(),
+                    entry.expires,
+                )
+            });
+            let expected = model
+                .visible(&key(index))
+                .map(|(text, revision, expires)| (spliced(text, revision), expires));
             assert_eq!(found, expected);
         });
     }
@@ -271,7 +329,10 @@ impl Run {
 /// Compares what a watcher has with the model; false when the log does not reach back any more.
 fn follow(watcher: &mut Watcher, position: &mut u64, model: &Model, prefix_index: usize) -> bool {
     let range = prefix(prefix_index);
-    let expected = model.changes.iter().filter(|(revision, _, key, _)| *revision > *position && range.contains(key));
+    let expected = model
+        .changes
+        .iter()
+        .filter(|(revision, _, key, _)| *revision > *position && range.contains(key));
     for (revision, kind, key, text) in expected {
         match watcher.next_timeout(Duration::from_secs(10)).unwrap() {
             Ok(event) => {
@@ -280,7 +341,13 @@ fn follow(watcher: &mut Watcher, position: &mut u64, model: &Model, prefix_index
                 assert_eq!((event.revision.0, event.kind, &event.key, value), expected);
                 let before = model.states[*revision as usize - 2].get(key);
                 let before = before.map(|(text, revision, _)| spliced(*text, *revision));
-                assert_eq!(event.previous.as_ref().map(|b| String::from_utf8(b.to_vec()).unwrap()), before);
+                assert_eq!(
+                    event
+                        .previous
+                        .as_ref()
+                        .map(|b| String::from_utf8(b.to_vec()).unwrap()),
+                    before
+                );
             }
             Err(Error::Compacted { .. }) => return false,
             Err(other) => panic!("{other}"),
@@ -297,7 +364,11 @@ fn look(store: &dyn Store, model: &Model, prefix_index: usize, back: u64, limit:
     let at = model.head().saturating_sub(back % 32).max(1);
     let range = prefix(prefix_index);
     let compacted = store.compacted_revision().unwrap().0;
-    let listed = store.list(&ListRequest::new(range.clone()).at(Revision(at)).limit(limit));
+    let listed = store.list(
+        &ListRequest::new(range.clone())
+            .at(Revision(at))
+            .limit(limit),
+    );
     let watched = store.watch(&range, Revision(at));
     if at < compacted {
         assert!(matches!(listed, Err(Error::Compacted { .. })));
@@ -314,26 +385,53 @@ fn look(store: &dyn Store, model: &Model, prefix_index: usize, back: u64, limit:
     let mut found = Vec::new();
     loop {
         assert_eq!(page.revision.0, at);
-        found.extend(page.entries.iter().map(|e| (e.key.clone(), String::from_utf8(e.value.to_vec()).unwrap())));
+        found.extend(
+            page.entries
+                .iter()
+                .map(|e| (e.key.clone(), String::from_utf8(e.value.to_vec()).unwrap())),
+        );
         assert_eq!(page.remaining, expected.len() - found.len());
-        let Some(last) = page.entries.last().filter(|_| page.remaining > 0) else { break };
-        let request = ListRequest::new(range.clone()).after(&last.key).at(page.revision).limit(limit);
+        let Some(last) = page.entries.last().filter(|_| page.remaining > 0) else {
+            break;
+        };
+        let request = ListRequest::new(range.clone())
+            .after(&last.key)
+            .at(page.revision)
+            .limit(limit);
         page = store.list(&request).unwrap();
     }
     assert_eq!(found, expected);
-    assert!(follow(&mut watched.unwrap(), &mut { at }, model, prefix_index));
+    assert!(follow(
+        &mut watched.unwrap(),
+        &mut { at },
+        model,
+        prefix_index
+    ));
 }
 
 fn in_memory(history: u64) -> Run {
-    Run { open: Box::new(k1s_store::memory), restarts: false, history }
+    Run {
+        open: Box::new(k1s_store::memory),
+        restarts: false,
+        history,
+    }
 }
 
 #[cfg(feature = "lmdb")]
 fn on_disk(history: u64) -> Run {
     let fast = std::path::Path::new("/dev/shm");
-    let directory = if fast.is_dir() { tempfile::tempdir_in(fast) } else { tempfile::tempdir() }.unwrap();
+    let directory = if fast.is_dir() {
+        tempfile::tempdir_in(fast)
+    } else {
+        tempfile::tempdir()
+    }
+    .unwrap();
     let open = move |options| k1s_store::open(directory.path(), options).unwrap();
-    Run { open: Box::new(open), restarts: true, history }
+    Run {
+        open: Box::new(open),
+        restarts: true,
+        history,
+    }
 }
 
 proptest! {
