@@ -90,7 +90,10 @@ impl Display for Shown<'_> {
 /// The shortest digits, with an exponent below 1e-4 and from 1e21 on.
 fn float_text(value: f64) -> String {
     let scientific = format!("{value:e}");
-    match scientific.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
+    match scientific
+        .split_once('e')
+        .map(|(digits, exponent)| (digits, exponent.parse::<i32>()))
+    {
         Some((digits, Ok(exponent))) if !(-4..21).contains(&exponent) => {
             let sign = if exponent < 0 { '-' } else { '+' };
             format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
