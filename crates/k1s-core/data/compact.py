@@ -63,6 +63,10 @@ def field(name, v, required, presence):
     return " ".join(out)
 
 
+# An empty list here is refused, an absent one is filled in: the two must stay apart.
+GIVEN = {("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"): "* omitempty"}
+
+
 def main():
     facts = pathlib.Path(sys.argv[-1])
     here = pathlib.Path(__file__).parent
@@ -77,7 +81,7 @@ def main():
                 gaps.add(name)
                 known = {}
             # some objects say that they need their metadata
-            entry["fields"] = {p: field(p, v, s.get("required", []), known.get(p) or guess(v)) for p, v in sorted(s["properties"].items())}
+            entry["fields"] = {p: field(p, v, s.get("required", []), GIVEN.get((name, p)) or known.get(p) or guess(v)) for p, v in sorted(s["properties"].items())}
         for key, to in (("x-kubernetes-group-version-kind", "gvk"), ("x-kubernetes-map-type", "map"), ("x-kubernetes-unions", "unions"),
                         ("format", "format"), ("oneOf", "oneOf")):
             if key in s:

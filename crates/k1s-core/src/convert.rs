@@ -3,6 +3,8 @@
 //!
 //! Core events and `autoscaling/v2` are what is stored.
 
+mod autoscaler;
+
 use serde_json::{Map, Value};
 
 use crate::kinds::Kind;
@@ -20,15 +22,21 @@ const EVENT_FIELDS: [(&str, &str); 7] = [
 
 /// Turns an object of a kind into the one that is stored; its names stay as they are.
 pub fn to_storage(kind: &Kind, object: &mut Value) {
-    if let ("events.k8s.io", Value::Object(map)) = (kind.group, object) {
-        rename(map, EVENT_FIELDS);
+    match (kind.group, kind.version, object) {
+        ("events.k8s.io", _, Value::Object(map)) => rename(map, EVENT_FIELDS),
+        ("autoscaling", "v1", object) => autoscaler::to_v2(object),
+        _ => {}
     }
 }
 
 /// Turns a stored object into one of a kind; its names stay as they are.
 pub fn from_storage(kind: &Kind, object: &mut Value) {
-    if let ("events.k8s.io", Value::Object(map)) = (kind.group, object) {
-        rename(map, EVENT_FIELDS.map(|(view, stored)| (stored, view)));
+    match (kind.group, kind.version, object) {
+        ("events.k8s.io", _, Value::Object(map)) => {
+            rename(map, EVENT_FIELDS.map(|(view, stored)| (stored, view)));
+        }
+        ("autoscaling", "v1", object) => autoscaler::to_v1(object),
+        _ => {}
     }
 }
 
