@@ -31,7 +31,6 @@ mod service_accounts;
 mod storage;
 mod subresources;
 mod token;
-mod unfinished;
 mod verbs;
 
 pub use api::{Api, Options};

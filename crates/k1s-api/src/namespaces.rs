@@ -58,15 +58,10 @@ pub(crate) async fn written(api: &Api, followup: &Followup) {
         return;
     };
     if object::is_deleting(&namespace) {
-        if !api.0.options.background {
-            empty(api, &followup.name).await;
-            return;
-        }
-        let (api, name) = (api.clone(), followup.name.clone());
-        tokio::spawn(async move {
+        if api.0.options.background {
             tokio::time::sleep(SEEN).await;
-            empty(&api, &name).await;
-        });
+        }
+        empty(api, &followup.name).await;
     } else {
         fill(api, &followup.name).await;
     }

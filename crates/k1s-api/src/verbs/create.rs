@@ -80,12 +80,16 @@ pub(crate) async fn create_object(
     let kind = convert::storage_kind(kind);
     let rules = rules::of(kind_asked);
     meta::fit_namespace(kind, &mut object, namespace)?;
-    api.check_namespace(kind_asked, namespace, object::name(&object))?;
+    if !(kind.kind == "Event" && namespace.is_empty()) {
+        api.check_namespace(kind_asked, namespace, object::name(&object))?;
+    }
     let generated = object::name(&object).is_empty()
         && !object::text(&object, &["metadata", "generateName"]).is_empty();
     let now = clock::rfc3339(exchange.now_seconds);
     for attempt in 1.. {
         let mut candidate = object.clone();
+        let claims = admission::create(api, kind_asked, &mut candidate, exchange)?;
+        (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         let birth = meta::Birth {
             namespace,
             uid: &random::uid(),
@@ -93,8 +97,6 @@ pub(crate) async fn create_object(
             suffix: &random::suffix(),
         };
         meta::begin(rules, &mut candidate, &birth);
-        let claims = admission::create(api, kind_asked, &mut candidate, exchange)?;
-        (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         check(kind_asked, &candidate, exchange)?;
         admission::check_create(api, kind_asked, &candidate, exchange)?;
         (rules.canonicalize)(&mut candidate);

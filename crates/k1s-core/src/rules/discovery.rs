@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::address::{
     report, validate_app_protocol, validate_ip, validate_protocol, validate_reachable,
 };
+use super::keep::immutable_root;
 use super::{Clock, Generation, Rules, cells, domain, label_selector};
 use crate::field::{Errors, Path};
 use crate::name;
@@ -25,10 +26,7 @@ static RULES: Rules = Rules {
     validate: |object, errors| validate(object, errors),
     validate_update: |new, old, errors| {
         validate(new, errors);
-        if new.get("addressType") != old.get("addressType") {
-            let found = new.get("addressType").unwrap_or(&Value::Null);
-            errors.invalid("addressType", found, "field is immutable");
-        }
+        immutable_root(new, old, "addressType", errors);
     },
     warnings: |new, _, warnings| warn(new, warnings),
     generation: Generation::Content,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a write may not change: put back silently, or refused.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 use crate::field::{Errors, Path};
@@ -39,9 +41,18 @@ pub(in crate::rules) fn immutable(
     path: &Path<'_>,
     errors: &mut Errors,
 ) {
+    immutable_at(new, old, key, path.child(key), errors);
+}
+
+/// Refuses a change of `key` of the object itself.
+pub(in crate::rules) fn immutable_root(new: &Value, old: &Value, key: &str, errors: &mut Errors) {
+    immutable_at(new, old, key, key, errors);
+}
+
+fn immutable_at(new: &Value, old: &Value, key: &str, field: impl Display, errors: &mut Errors) {
     if !same(new.get(key), old.get(key)) {
         let value = new.get(key).unwrap_or(&Value::Null);
-        errors.invalid(path.child(key), value, "field is immutable");
+        errors.invalid(field, value, "field is immutable");
     }
 }
 

@@ -10,6 +10,7 @@ mod autoscaling;
 mod batch;
 mod cells;
 mod certificates;
+mod condition;
 mod coordination;
 mod core;
 mod discovery;

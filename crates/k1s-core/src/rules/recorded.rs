@@ -178,7 +178,10 @@ fn write(
     let request = Request {
         now_seconds: NOW,
         user: "jane",
-        groups: &[],
+        groups: &[
+            "system:masters".to_owned(),
+            "system:authenticated".to_owned(),
+        ],
     };
     let mut errors = Errors::new();
     (rules.default)(new);
@@ -407,4 +410,35 @@ fn core_kinds() {
         ],
     );
     check("kinds-policy", &["LimitRange", "ResourceQuota"], &[]);
+}
+
+#[test]
+fn rbac() {
+    check("kinds-rbac", &[""], &[]);
+}
+
+#[test]
+fn storage() {
+    // Need the delete before.
+    let known = [
+        "PersistentVolume: delete waits for the protection finalizer [2]",
+        "PersistentVolumeClaim: delete waits for the protection finalizer [2]",
+    ];
+    check("kinds-storage", &[""], &known);
+}
+
+#[test]
+fn policy() {
+    check(
+        "kinds-policy",
+        &[
+            "Lease",
+            "PriorityClass",
+            "RuntimeClass",
+            "PodDisruptionBudget",
+            "HorizontalPodAutoscaler",
+            "CertificateSigningRequest",
+        ],
+        &[],
+    );
 }

@@ -5,16 +5,14 @@ use serde_json::Value;
 
 use crate::field::Errors;
 use crate::object::{is_true, list, text};
+use crate::rules::keep::immutable_root;
 use crate::rules::number::{at_least_zero, number};
 use crate::rules::{Clock, Rules, cells};
 
 pub(super) static RULES: Rules = Rules {
     validate,
     validate_update: |new, old, errors| {
-        if new.get("data") != old.get("data") {
-            let data = new.get("data").unwrap_or(&Value::Null);
-            errors.invalid("data", data, "field is immutable");
-        }
+        immutable_root(new, old, "data", errors);
         at_least_zero(number(new, "revision"), "revision", errors);
     },
     cells: Some(row),

@@ -42,6 +42,9 @@ pub(super) static RULES: Rules = Rules {
         immutable(new, old, "selector", &Path::new("spec"), errors);
     },
     validate_status,
+    warnings: |new, old, warnings| {
+        template::warn_of_template(new, old, &["spec", "template"], warnings);
+    },
     generation: Generation::Spec,
     cells: Some(row),
     ..Rules::NONE

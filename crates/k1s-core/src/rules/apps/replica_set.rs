@@ -28,6 +28,7 @@ pub(super) static RULES: Rules = Rules {
         if old.is_none() {
             template::warn_of_pod_names(new, warnings);
         }
+        template::warn_of_template(new, old, &["spec", "template"], warnings);
     },
     generation: Generation::Spec,
     cells: Some(row),

@@ -31,7 +31,8 @@ pub(super) static RULES: Rules = Rules {
     validate: |object, errors| validate_spec(object, errors),
     validate_update,
     validate_status,
-    warnings: |new, _, warnings| {
+    warnings: |new, old, warnings| {
+        template::warn_of_template(new, old, &["spec", "template"], warnings);
         if int(new, &["spec", "revisionHistoryLimit"]).is_some_and(|limit| limit < 0) {
             warnings.push(
                 "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"

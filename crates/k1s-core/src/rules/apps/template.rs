@@ -137,3 +137,20 @@ pub(in crate::rules) fn warn_of_pod_names(object: &Value, warnings: &mut Vec<Str
         ));
     }
 }
+
+/// Warns of what a pod template says, when it is new or something of the spec has changed.
+pub(in crate::rules) fn warn_of_template(
+    new: &Value,
+    old: Option<&Value>,
+    path: &[&str],
+    warnings: &mut Vec<String>,
+) {
+    let generation = |object: &Value| object::int(object, &["metadata", "generation"]);
+    if old.is_some_and(|old| generation(old) == generation(new)) {
+        return;
+    }
+    if let Some(template) = at(new, path) {
+        let shown = path.join(".");
+        pod_template::warning::of_template(template, &Path::new(&shown), warnings);
+    }
+}

@@ -157,6 +157,8 @@ fn warnings(new: &Value, old: Option<&Value>, warnings: &mut Vec<String>) {
         template::warn_of_pod_names(new, warnings);
     }
     job_spec::warn(&new["spec"]["jobTemplate"]["spec"], warnings);
+    let template = ["spec", "jobTemplate", "spec", "template"];
+    template::warn_of_template(new, old, &template, warnings);
     if text(new, &["spec", "schedule"]).contains("TZ") {
         warnings.push(
             "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see \

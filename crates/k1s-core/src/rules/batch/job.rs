@@ -30,6 +30,7 @@ pub(super) static RULES: Rules = Rules {
             template::warn_of_pod_names(new, warnings);
         }
         job_spec::warn(&new["spec"], warnings);
+        template::warn_of_template(new, old, &["spec", "template"], warnings);
     },
     generation: Generation::Spec,
     fields: &["status.successful"],

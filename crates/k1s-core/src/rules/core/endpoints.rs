@@ -18,6 +18,7 @@ pub(in crate::rules) static RULES: Rules = Rules {
     validate: |object, errors| validate(object, errors),
     validate_update: |new, _, errors| validate(new, errors),
     warnings: |new, _, warnings| warn(new, warnings),
+    create_on_update: true,
     cells: Some(row),
     ..Rules::NONE
 };

@@ -10,6 +10,7 @@ mod internal_form;
 mod limit_range;
 mod namespace;
 mod node;
+mod persistent_volume;
 pub(in crate::rules) mod persistent_volume_claim;
 mod pod;
 pub(in crate::rules) mod pod_template;
@@ -19,6 +20,7 @@ mod resource_quota;
 mod secret;
 pub(in crate::rules) mod service;
 mod service_account;
+mod storage_request;
 mod template;
 
 use super::Rules;
@@ -32,6 +34,8 @@ pub(super) fn of(kind: &str) -> Option<&'static Rules> {
         "Namespace" => Some(&namespace::RULES),
         "Node" => Some(&node::RULES),
         "Pod" => Some(&pod::RULES),
+        "PersistentVolume" => Some(&persistent_volume::RULES),
+        "PersistentVolumeClaim" => Some(&persistent_volume_claim::RULES),
         "Endpoints" => Some(&endpoints::RULES),
         "Service" => Some(&service::RULES),
         "PodTemplate" => Some(&template::RULES),

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::field::{Errors, Path};
+use crate::rules::core::persistent_volume_claim;
 use crate::rules::label_selector::validate_labels;
 
 /// Fields of metadata that a template may not have, in the order in which Kubernetes lists them.
@@ -27,6 +28,8 @@ pub(super) fn validate(template: &Value, path: &Path<'_>, errors: &mut Errors) {
     static NOTHING: Value = Value::Null;
     let metadata = template.get("metadata").unwrap_or(&NOTHING);
     validate_metadata(metadata, &path.child("metadata"), errors);
+    let spec = template.get("spec").unwrap_or(&NOTHING);
+    persistent_volume_claim::validate_spec(spec, &path.child("spec"), errors);
 }
 
 /// Metadata of a template: labels and annotations only.

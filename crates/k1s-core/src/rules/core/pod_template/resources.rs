@@ -160,7 +160,7 @@ fn validate_claims(used: &[Value], claims: &BTreeSet<&str>, path: &Path<'_>, err
 }
 
 /// Checks `overhead`, with the words for limits.
-pub(super) fn validate_overhead(overhead: &Value, path: &Path<'_>, errors: &mut Errors) {
+pub(in crate::rules) fn validate_overhead(overhead: &Value, path: &Path<'_>, errors: &mut Errors) {
     let as_limits = json!({ "limits": overhead });
     validate_container_resources(&as_limits, &BTreeSet::new(), path, errors);
 }

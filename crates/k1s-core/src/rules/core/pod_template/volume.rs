@@ -223,6 +223,18 @@ fn validate_source(volume: &Value, pod: &str, is_pod: bool, path: &Path<'_>, err
     }
 }
 
+/// Checks the source of one type, as it stands in a volume or in a persistent volume.
+pub(in crate::rules) fn validate_type(
+    key: &str,
+    source: &Value,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    if let Some((_, _, within, check)) = TYPES.iter().find(|(name, ..)| *name == key) {
+        check(source, &path.child(within), errors);
+    }
+}
+
 /// The claim made for an ephemeral volume is named after pod and volume.
 fn validate_claim_name(pod: &str, volume: &str, path: &Path<'_>, errors: &mut Errors) {
     if pod.is_empty() || volume.is_empty() {

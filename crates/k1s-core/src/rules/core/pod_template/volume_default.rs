@@ -39,8 +39,13 @@ pub(super) fn default_volume(volume: &mut Value) {
             default(image, "pullPolicy", policy);
         });
     }
-    with_map(volume, &["hostPath"], |map| default_absent(map, "type", ""));
     default_claim(volume);
+    default_source(volume);
+}
+
+/// Fills in the defaults of what a volume of a pod and a persistent volume have in common.
+pub(in crate::rules) fn default_source(volume: &mut Value) {
+    with_map(volume, &["hostPath"], |map| default_absent(map, "type", ""));
     default_foreign(volume);
 }
 

@@ -45,6 +45,7 @@ pub(in crate::rules) static RULES: Rules = Rules {
         _ => text(object, &["spec", "type"]).to_owned(),
     },
     unknown_field: UnknownField::NotSupported,
+    create_on_update: true,
     cells: Some(row),
     ..Rules::NONE
 };
