@@ -4,6 +4,16 @@
 //! [`create`] and [`update`] may change the object, before the kind's rules check it; [`check_create`] sees it afterwards. What is
 //! allocated (cluster IPs, node ports) is claimed in the transaction that writes the object.
 
+mod limit_range;
+mod lookup;
+mod node_taint;
+mod pod_security;
+mod pods;
+mod priority_class;
+mod runtime_class;
+mod service_account;
+mod tolerations;
+
 use k1s_core::kinds::Kind;
 use k1s_core::status::Status;
 use serde_json::Value;
@@ -15,10 +25,16 @@ use crate::storage::{Claim, Claims};
 pub(crate) fn create(
     api: &Api,
     kind: &'static Kind,
+    namespace: &str,
     object: &mut Value,
     exchange: &mut Exchange,
 ) -> Result<Claims, Status> {
-    let _ = (api, kind, object, exchange);
+    let _ = exchange;
+    match (kind.group, kind.kind) {
+        ("", "Pod") => pods::create(api, kind, namespace, object)?,
+        ("", "Node") => node_taint::fill(object),
+        _ => {}
+    }
     Ok(Claims::default())
 }
 
@@ -26,11 +42,18 @@ pub(crate) fn create(
 pub(crate) fn check_create(
     api: &Api,
     kind: &'static Kind,
+    namespace: &str,
     object: &Value,
     exchange: &mut Exchange,
 ) -> Result<(), Status> {
-    let _ = (api, kind, object, exchange);
-    Ok(())
+    match (kind.group, kind.kind) {
+        ("", "Pod") => pods::check_create(api, kind, namespace, object, exchange),
+        ("", "PersistentVolumeClaim") => limit_range::check_claim(api, kind, namespace, object),
+        ("scheduling.k8s.io", "PriorityClass") => {
+            priority_class::check_default(api, kind, object, true)
+        }
+        _ => pod_security::check_template(api, kind, namespace, object, None, exchange),
+    }
 }
 
 /// Admits a change.
@@ -41,8 +64,31 @@ pub(crate) fn update(
     old: &Value,
     exchange: &mut Exchange,
 ) -> Result<Claims, Status> {
-    let _ = (api, kind, new, old, exchange);
+    let _ = (api, exchange);
+    if let ("", "Pod") = (kind.group, kind.kind) {
+        pods::update(new, old);
+    }
     Ok(Claims::default())
+}
+
+/// Looks at a change that the rules have found right: of the whole object, or by a subresource that changes its spec.
+pub(crate) fn check_update(
+    api: &Api,
+    kind: &'static Kind,
+    namespace: &str,
+    new: &Value,
+    old: &Value,
+    exchange: &mut Exchange,
+) -> Result<(), Status> {
+    match (kind.group, kind.kind) {
+        ("", "Pod") => pod_security::check_pod(api, kind, namespace, new, Some(old), exchange),
+        ("", "Namespace") => pod_security::check_namespace(api, new, old, exchange),
+        ("scheduling.k8s.io", "PriorityClass") => {
+            priority_class::check_default(api, kind, new, false)
+        }
+        ("", "PersistentVolumeClaim") => limit_range::check_claim(api, kind, namespace, new),
+        _ => pod_security::check_template(api, kind, namespace, new, Some(old), exchange),
+    }
 }
 
 /// What an object has been allocated, to be given back when it goes.

@@ -88,7 +88,7 @@ pub(crate) async fn create_object(
     let now = clock::rfc3339(exchange.now_seconds);
     for attempt in 1.. {
         let mut candidate = object.clone();
-        let claims = admission::create(api, kind_asked, &mut candidate, exchange)?;
+        let claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
         (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         let birth = meta::Birth {
             namespace,
@@ -98,7 +98,7 @@ pub(crate) async fn create_object(
         };
         meta::begin(rules, &mut candidate, &birth);
         check(kind_asked, &candidate, exchange)?;
-        admission::check_create(api, kind_asked, &candidate, exchange)?;
+        admission::check_create(api, kind_asked, namespace, &candidate, exchange)?;
         (rules.canonicalize)(&mut candidate);
         if !object::resource_version(&candidate).is_empty() {
             return Err(Status::new(

@@ -361,6 +361,10 @@ fn prepare(
     if part == Part::Main {
         (rules.warnings)(new, Some(old), &mut exchange.warnings);
     }
+    if !matches!(part, Part::Status | Part::Own) {
+        let namespace = object::namespace(old);
+        admission::check_update(api, kind, namespace, new, old, exchange)?;
+    }
     Ok(claims)
 }
 

@@ -18,9 +18,11 @@ mod domain;
 mod events;
 mod keep;
 mod label_selector;
+pub mod limits;
 mod networking;
 mod node;
 mod number;
+pub mod pod_security;
 mod policy;
 mod rbac;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::field::{Errors, Path};
 use crate::name::{self, NameRule};
 use crate::object::{self, is_deleting, list, map_mut, set, text};
 use crate::rules::keep::{keep_spec, keep_status};
-use crate::rules::{Clock, Request, Rules, SubresourceRules, UnknownField, cells};
+use crate::rules::{Clock, Request, Rules, SubresourceRules, UnknownField, cells, pod_security};
 
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 const OWN_FINALIZER: &str = "kubernetes";
@@ -19,8 +19,16 @@ pub(super) static RULES: Rules = Rules {
     prepare_update,
     prepare_status: |new, old, _| keep_spec(new, old),
     canonicalize: label_with_name,
-    validate: validate_finalizers,
-    validate_update: |new, _, errors| validate_finalizers(new, errors),
+    validate: |namespace, errors| {
+        validate_finalizers(namespace, errors);
+        pod_security::validate_labels(namespace, errors);
+    },
+    validate_update: |new, old, errors| {
+        validate_finalizers(new, errors);
+        if new.pointer("/metadata/labels") != old.pointer("/metadata/labels") {
+            pod_security::validate_labels(new, errors);
+        }
+    },
     validate_status,
     subresources: &[SubresourceRules {
         name: "finalize",

@@ -70,7 +70,9 @@ fn validate(secret: &Value, errors: &mut Errors) {
         "kubernetes.io/basic-auth" => {
             let keys = ["username", "password"];
             if keys.iter().all(|key| data(key).is_none()) {
-                keys.map(|key| errors.required(path.key(key), ""));
+                for key in keys {
+                    errors.required(path.key(key), "");
+                }
             }
         }
         "kubernetes.io/ssh-auth" if data("ssh-privatekey").is_none_or(|v| v == "") => {
