@@ -5,6 +5,7 @@
 //! duplicate keys with their paths, and accept what Go accepts (lone surrogates, broken UTF-8).
 
 use super::{JsonError, JsonProblem};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
@@ -178,10 +179,18 @@ impl<'a> Reader<'a> {
             for path in self.duplicates.iter_mut().skip(known) {
                 path.push(format!(".{key}"));
             }
-            if map.contains_key(&*key) && self.duplicates.len() < MAX_DUPLICATES {
-                self.duplicates.insert(known, vec![format!(".{key}")]);
+            match map.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                }
+                Entry::Occupied(mut place) => {
+                    if self.duplicates.len() < MAX_DUPLICATES {
+                        self.duplicates
+                            .insert(known, vec![format!(".{}", place.key())]);
+                    }
+                    place.insert(value);
+                }
             }
-            map.insert(key.into_owned(), value);
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -289,10 +298,7 @@ impl<'a> Reader<'a> {
         loop {
             let start = self.at;
             let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-            let length = rest
-                .iter()
-                .position(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\'));
-            self.at += length.unwrap_or(rest.len());
+            self.at += plain_length(rest);
             let run = self.text.get(start..self.at).unwrap_or_default();
             match self.peek() {
                 Some(b'"') => {
@@ -364,6 +370,18 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+}
+
+/// Bytes before the next quote, backslash or control character.
+fn plain_length(text: &[u8]) -> usize {
+    let length = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
+    let run = text.get(..length).unwrap_or(text);
+    // Looking at all bytes without branches is faster than finding the first bad one.
+    if run.iter().fold(false, |found, byte| found | (*byte < b' ')) {
+        run.iter().position(|byte| *byte < b' ').unwrap_or(length)
+    } else {
+        length
     }
 }
 
