@@ -6,7 +6,7 @@
 //! Whole numbers stay whole; `3.0` is a floating point number and stays one. Text that is not UTF-8
 //! is read with replacement characters, as Go does.
 //!
-//! [`print`] and [`print_pretty`] write as Go does: `<`, `>` and `&` escaped, floats without a
+//! [`print()`] and [`print_pretty`] write as Go does: `<`, `>` and `&` escaped, floats without a
 //! needless `.0`, so that annotations and `-o json` are byte for byte the same.
 
 mod error;
@@ -16,7 +16,7 @@ mod tests;
 mod write;
 
 pub use error::{JsonError, JsonProblem};
-pub use read::{Document, Limits, read, read_document};
+pub use read::{Document, Limits, read, read_document, read_prefix};
 pub use write::{print, print_pretty};
 
 use serde_json::Value;

@@ -62,30 +62,68 @@ pub fn read(text: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// When the text is not JSON, or beyond the limits.
 pub fn read_document(text: &[u8], limits: Limits) -> Result<Document, JsonError> {
+    let (document, rest) = read_prefix(text, limits)?;
+    let end = text.len() - rest.len();
+    match rest
+        .iter()
+        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+    {
+        None => Ok(document),
+        Some(space) => {
+            let byte = rest.get(space).copied().unwrap_or_default();
+            let problem = JsonProblem::Character(byte, "after top-level value");
+            Err(JsonError::new(problem, text, end + space))
+        }
+    }
+}
+
+/// Reads one value from the front and gives back what follows it: for several values in one text.
+///
+/// # Errors
+/// When the text does not begin with a JSON value, or is beyond the limits.
+pub fn read_prefix(text: &[u8], limits: Limits) -> Result<(Document, &[u8]), JsonError> {
     if text.len() > limits.bytes {
         return Err(JsonError::new(JsonProblem::TooLarge(limits.bytes), text, 0));
     }
-    let text = String::from_utf8_lossy(text);
+    let lossy = String::from_utf8_lossy(text);
     let mut reader = Reader {
-        text: &text,
+        text: &lossy,
         at: 0,
         depth: limits.depth,
         duplicates: Vec::new(),
     };
-    match reader.document() {
-        Ok(value) => {
-            let mut duplicates: Vec<String> = Vec::new();
-            for path in reader.duplicates {
-                let path: String = path.into_iter().rev().collect();
-                let path = path.strip_prefix('.').unwrap_or(&path);
-                if duplicates.iter().all(|known| known != path) {
-                    duplicates.push(path.to_owned());
-                }
-            }
-            Ok(Document { value, duplicates })
+    let value = reader.value();
+    let end = match &lossy {
+        Cow::Borrowed(_) => reader.at,
+        Cow::Owned(_) => offset_before_repair(text, reader.at),
+    };
+    let value = value.map_err(|problem| JsonError::new(problem, text, end))?;
+    let mut duplicates: Vec<String> = Vec::new();
+    for path in reader.duplicates {
+        let path: String = path.into_iter().rev().collect();
+        let path = path.strip_prefix('.').unwrap_or(&path);
+        if duplicates.iter().all(|known| known != path) {
+            duplicates.push(path.to_owned());
         }
-        Err(problem) => Err(JsonError::new(problem, text.as_bytes(), reader.at)),
     }
+    Ok((
+        Document { value, duplicates },
+        text.get(end..).unwrap_or_default(),
+    ))
+}
+
+/// Where an offset into the text with replacement characters lies in the text as it was given.
+fn offset_before_repair(text: &[u8], offset: usize) -> usize {
+    let (mut repaired, mut given) = (0, 0);
+    for chunk in text.utf8_chunks() {
+        let valid = chunk.valid().len();
+        if offset <= repaired + valid {
+            return given + (offset - repaired);
+        }
+        repaired += valid + char::REPLACEMENT_CHARACTER.len_utf8();
+        given += valid + chunk.invalid().len();
+    }
+    given
 }
 
 struct Reader<'a> {
@@ -120,15 +158,6 @@ impl<'a> Reader<'a> {
     /// The same inside a word, a number or an escape, where Go takes the end for a space.
     fn wrong_inside<T>(&self, place: &'static str) -> Result<T> {
         Err(JsonProblem::Character(self.peek().unwrap_or(b' '), place))
-    }
-
-    fn document(&mut self) -> Result<Value> {
-        let value = self.value()?;
-        self.skip_space();
-        if self.peek().is_some() {
-            return self.wrong("after top-level value");
-        }
-        Ok(value)
     }
 
     fn value(&mut self) -> Result<Value> {

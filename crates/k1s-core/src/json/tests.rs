@@ -123,6 +123,19 @@ fn limits() {
 }
 
 #[test]
+fn several_values() {
+    let (first, rest) = read_prefix(b" {\"a\": \"\xff\"} [1] ", Limits::default()).unwrap();
+    assert_eq!(
+        (first.value, rest),
+        (json!({"a": "\u{fffd}"}), &b" [1] "[..])
+    );
+    let (second, rest) = read_prefix(rest, Limits::default()).unwrap();
+    assert_eq!((second.value, rest), (json!([1]), &b" "[..]));
+    assert!(read_prefix(rest, Limits::default()).is_err());
+    assert_eq!(read(b"\"\xff\xff\" x").unwrap_err().offset, 5);
+}
+
+#[test]
 fn duplicates() {
     let check = |text: &str, expected: &[&str]| {
         assert_eq!(

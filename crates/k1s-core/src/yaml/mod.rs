@@ -3,7 +3,7 @@
 //!
 //! [`read`] takes the first document, [`split`] cuts a text at its `---` lines. Plain words mean what
 //! YAML 1.1 says: `yes` and `off` are booleans, `010` is eight; times stay text. Size, depth and
-//! the copies made by aliases are bounded. [`print`] writes in the style of Go's YAML package.
+//! the copies made by aliases are bounded. [`print()`] writes in the style of Go's YAML package.
 //!
 //! The events come from `granit-parser`; what they mean and how errors are worded is decided here.
 
