@@ -136,6 +136,7 @@ impl Api {
         target: &Target,
         exchange: &mut Exchange,
     ) -> Result<Answer, Status> {
+        exchange.warnings.extend(deprecation(target.kind));
         if !target.subresource.is_empty() {
             return crate::subresources::act(self, method, target, exchange).await;
         }
@@ -208,6 +209,13 @@ impl Api {
             .map(|s| Ok((s.object(crate::convert::storage_kind(kind))?, s.revision)))
             .transpose()
     }
+}
+
+/// What every answer about a kind warns of when the kind is to go.
+fn deprecation(kind: &Kind) -> Option<String> {
+    (kind.group.is_empty() && kind.kind == "Endpoints").then(|| {
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
+    })
 }
 
 /// The verb of a request, as RBAC and discovery name it.

@@ -4,6 +4,7 @@
 //! [`create`] and [`update`] may change the object, before the kind's rules check it; [`check_create`] sees it afterwards. What is
 //! allocated (cluster IPs, node ports) is claimed in the transaction that writes the object.
 
+mod default_class;
 mod limit_range;
 mod lookup;
 mod node_taint;
@@ -12,6 +13,7 @@ mod pods;
 mod priority_class;
 mod runtime_class;
 mod service_account;
+mod services;
 mod tolerations;
 
 use k1s_core::kinds::Kind;
@@ -33,6 +35,9 @@ pub(crate) fn create(
     match (kind.group, kind.kind) {
         ("", "Pod") => pods::create(api, kind, namespace, object)?,
         ("", "Node") => node_taint::fill(object),
+        ("", "PersistentVolumeClaim") => default_class::fill_claim(api, object)?,
+        ("", "Service") => return services::create(api, kind, object),
+        ("networking.k8s.io", "Ingress") => default_class::fill_ingress(api, object)?,
         _ => {}
     }
     Ok(Claims::default())
@@ -64,9 +69,11 @@ pub(crate) fn update(
     old: &Value,
     exchange: &mut Exchange,
 ) -> Result<Claims, Status> {
-    let _ = (api, exchange);
-    if let ("", "Pod") = (kind.group, kind.kind) {
-        pods::update(new, old);
+    let _ = exchange;
+    match (kind.group, kind.kind) {
+        ("", "Pod") => pods::update(new, old),
+        ("", "Service") => return services::update(api, kind, new, old),
+        _ => {}
     }
     Ok(Claims::default())
 }
@@ -86,13 +93,18 @@ pub(crate) fn check_update(
         ("scheduling.k8s.io", "PriorityClass") => {
             priority_class::check_default(api, kind, new, false)
         }
-        ("", "PersistentVolumeClaim") => limit_range::check_claim(api, kind, namespace, new),
+        ("", "PersistentVolumeClaim") => {
+            default_class::check_growth(api, kind, new, old)?;
+            limit_range::check_claim(api, kind, namespace, new)
+        }
         _ => pod_security::check_template(api, kind, namespace, new, Some(old), exchange),
     }
 }
 
 /// What an object has been allocated, to be given back when it goes.
 pub(crate) fn claims_of(kind: &Kind, object: &Value) -> Vec<Claim> {
-    let _ = (kind, object);
-    Vec::new()
+    match (kind.group, kind.kind) {
+        ("", "Service") => services::claims_of(object),
+        _ => Vec::new(),
+    }
 }

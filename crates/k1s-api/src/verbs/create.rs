@@ -88,8 +88,6 @@ pub(crate) async fn create_object(
     let now = clock::rfc3339(exchange.now_seconds);
     for attempt in 1.. {
         let mut candidate = object.clone();
-        let claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
-        (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         let birth = meta::Birth {
             namespace,
             uid: &random::uid(),
@@ -97,6 +95,8 @@ pub(crate) async fn create_object(
             suffix: &random::suffix(),
         };
         meta::begin(rules, &mut candidate, &birth);
+        let claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
+        (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         check(kind_asked, &candidate, exchange)?;
         admission::check_create(api, kind_asked, namespace, &candidate, exchange)?;
         (rules.canonicalize)(&mut candidate);

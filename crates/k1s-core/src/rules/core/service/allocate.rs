@@ -9,7 +9,8 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::{
-    allocates_node_ports, cluster_ips, families, kind, needs_cluster_ip, needs_health_check, ports,
+    allocates_node_ports, change, cluster_ips, families, kind, needs_cluster_ip,
+    needs_health_check, ports,
 };
 use crate::field::{Errors, Path};
 use crate::name::parse_ip;
@@ -43,6 +44,7 @@ pub enum Refused {
 /// # Errors
 /// When it asks for what cannot be had, or nothing is left.
 pub fn create(service: &mut Value, taken: &dyn Taken, random: u64) -> Result<(), Refused> {
+    change::name_cluster_ips(service);
     families::fill_in(service, None).map_err(Refused::Invalid)?;
     give_cluster_ips(service, taken, random)?;
     if matches!(kind(service), "NodePort" | "LoadBalancer") {
@@ -61,6 +63,9 @@ pub fn update(
     taken: &dyn Taken,
     random: u64,
 ) -> Result<(), Refused> {
+    change::keep_allocated(service, old);
+    change::align_cluster_ips(service, old);
+    change::drop_what_the_type_lacks(service, old);
     families::fill_in(service, Some(old)).map_err(Refused::Invalid)?;
     if kind(old) == "ExternalName" {
         give_cluster_ips(service, taken, random)?;
