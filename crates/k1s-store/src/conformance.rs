@@ -39,10 +39,12 @@ macro_rules! conformance {
 }
 use conformance;
 
+type Damage = Box<dyn Fn(&Key, &[u8]) + Send + Sync>;
+
 /// A store under test, with a clock to turn and a way to damage it.
 pub(super) struct Rig {
     store: Arc<dyn Store>,
-    damage: Box<dyn Fn(&Key, &[u8]) + Send + Sync>,
+    damage: Damage,
     clock: Arc<AtomicU64>,
     _directory: Option<tempfile::TempDir>,
 }

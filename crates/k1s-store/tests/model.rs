@@ -298,7 +298,7 @@ impl Run {
             let store = store.as_ref().unwrap();
             assert_eq!(store.revision().unwrap().0, model.head());
             if let Some((watcher, position)) = &mut live
-                && model.head() % 5 == 0
+                && model.head().is_multiple_of(5)
                 && !follow(watcher, position, &model, 1)
             {
                 live = None;

@@ -86,7 +86,7 @@ fn text(entry: &Entry) -> &str {
 /// Writes pairs of objects and tells of each that is acknowledged.
 fn write_until_killed(directory: &Path, round: usize) {
     let options = Options {
-        group_commit: round % 2 == 0,
+        group_commit: round.is_multiple_of(2),
         ..Options::default()
     };
     let store = open(directory, options).unwrap();

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! [`Environment`]: the mapped file, its size, and LMDB's errors in our words.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -33,9 +36,16 @@ const READERS: u32 = 1000;
 /// ever written.
 const UNWRITTEN_PAGES: u64 = 256;
 
+/// Zeros that are written behind the end of the file at once, and more the larger it is.
+const RESERVED: RangeInclusive<u64> = 256 << 10..=4 << 20;
+
 /// A mapped LMDB file.
 pub(super) struct Environment {
     env: Env<WithoutTls>,
+    /// The file once more, to make it longer.
+    #[cfg(unix)]
+    file: File,
+    page: u64,
     tree: Tree,
     path: PathBuf,
     /// The map could not be moved, so there is none any more.
@@ -80,8 +90,16 @@ impl Environment {
             env.clear_stale_readers()
                 .map_err(|error| translate(path, "open", error))?;
         }
+        #[cfg(unix)]
+        let file = env
+            .try_clone_inner_file()
+            .map_err(|error| translate(path, "open", error))?;
+        let page = u64::from(env.unnamed_database_stat().page_size);
         let tree = open_tree(&env).map_err(|error| translate(path, "open", error))?;
         Ok(Self {
+            #[cfg(unix)]
+            file,
+            page,
             env,
             tree,
             path: path.to_owned(),
@@ -132,6 +150,31 @@ impl Environment {
             Err(error) => Err(self.translate("write", error)),
         }
     }
+
+    /// Makes room at the end of the file before a commit needs it. To sync pages that are part of the
+    /// file already takes a disk half as long as to sync a file that grows.
+    ///
+    /// Must only be called by the holder of the write transaction: nobody else writes behind the end
+    /// of the file then, so the zeros can hit nothing.
+    #[cfg(unix)]
+    pub(super) fn reserve(&self) {
+        use std::os::unix::fs::FileExt;
+        let used = (self.env.info().last_page_number as u64 + 1) * self.page;
+        let Ok(length) = self.file.metadata().map(|metadata| metadata.len()) else {
+            return;
+        };
+        let chunk = (length / 8).clamp(*RESERVED.start(), *RESERVED.end());
+        if length.saturating_sub(used) >= chunk / 2 {
+            return;
+        }
+        let from = length.max(used).next_multiple_of(self.page);
+        let zeros = vec![0; chunk as usize];
+        // Without room for it the commit will say so.
+        let _ = self.file.write_all_at(&zeros, from);
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn reserve(&self) {}
 
     /// Doubles the map. No transaction of this process may be open.
     pub(super) fn grow_map(&self) -> Result<()> {
@@ -284,6 +327,11 @@ fn translate(path: &Path, action: &'static str, error: heed::Error) -> Error {
                     reason: error.to_string(),
                 }
             }
+            // A write that was cut short for want of room is reported as a failure of the disk.
+            _ if action == "write" && is_full(&path) => Error::Full {
+                path,
+                reason: "the disk is full".to_owned(),
+            },
             _ => failed(action, &path, error),
         },
         heed::Error::Mdb(MdbError::MapFull) => Error::Full {
@@ -306,4 +354,16 @@ fn translate(path: &Path, action: &'static str, error: heed::Error) -> Error {
         },
         other => failed(action, &path, io::Error::other(other.to_string())),
     }
+}
+
+/// Whether the disk has no room for another commit.
+#[cfg(unix)]
+fn is_full(path: &Path) -> bool {
+    rustix::fs::statvfs(path)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 1 << 20)
+}
+
+#[cfg(not(unix))]
+fn is_full(_path: &Path) -> bool {
+    false
 }

@@ -18,8 +18,11 @@ use crate::{Batch, Error, WriteFuture};
 const BATCHES: usize = 1000;
 /// Bytes in one transaction.
 const BYTES: usize = 16 << 20;
-/// How long to wait for callers who are expected to write again.
-const GATHER: Duration = Duration::from_micros(100);
+/// How long to wait for callers who are expected to write again: a part of what the last commit
+/// took, so that waiting can cost little and a slow disk commits larger groups.
+fn gathering(last_commit: Duration) -> Duration {
+    (last_commit / 4).clamp(Duration::from_micros(50), Duration::from_millis(2))
+}
 
 /// The writer of a store.
 pub(super) struct Group {
@@ -94,10 +97,11 @@ impl Drop for Group {
 }
 
 fn run(shared: &Shared, core: &Core<Lmdb>) {
-    let mut expected = 1;
-    while let Some((batches, promises)) = next_group(shared, expected) {
-        expected = batches.len();
+    let (mut expected, mut gather) = (1, Duration::ZERO);
+    while let Some((batches, promises)) = next_group(shared, expected, gather) {
+        let start = Instant::now();
         let results = core.commit(&batches);
+        (expected, gather) = (batches.len(), gathering(start.elapsed()));
         for (promise, result) in promises.into_iter().zip(results) {
             promise.keep(result);
         }
@@ -105,7 +109,11 @@ fn run(shared: &Shared, core: &Core<Lmdb>) {
 }
 
 /// Waits for something to write; none when the store is closed and everything is written.
-fn next_group(shared: &Shared, expected: usize) -> Option<(Vec<Batch>, Vec<Promise>)> {
+fn next_group(
+    shared: &Shared,
+    expected: usize,
+    gather: Duration,
+) -> Option<(Vec<Batch>, Vec<Promise>)> {
     let mut state = shared.lock();
     while state.queue.is_empty() {
         if state.closing {
@@ -119,7 +127,7 @@ fn next_group(shared: &Shared, expected: usize) -> Option<(Vec<Batch>, Vec<Promi
     if expected > 1 {
         // The callers of the last group are about to write again; one commit for all of them is
         // better than one for the first and another for the rest.
-        let deadline = Instant::now() + GATHER;
+        let deadline = Instant::now() + gather;
         while state.queue.len() < expected && !state.closing {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use std::fs;
 use std::time::Duration;
 

@@ -87,6 +87,7 @@ impl<'e> Write<'e> {
 
     /// Makes everything durable.
     pub(super) fn commit(self) -> Result<Committed> {
+        self.environment.reserve();
         match self.transaction.commit() {
             Ok(()) => Ok(Committed::Done),
             Err(heed::Error::Mdb(MdbError::MapFull)) => Ok(Committed::MapFull),
