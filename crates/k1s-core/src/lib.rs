@@ -9,6 +9,7 @@ pub mod cron;
 pub mod decode;
 pub mod field;
 pub mod json;
+pub mod jsonpath;
 pub mod kinds;
 pub mod meta;
 pub mod name;
