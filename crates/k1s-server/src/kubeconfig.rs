@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use k1s_core::yaml;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -97,7 +98,7 @@ impl Kubeconfig {
         let parsed = if text.trim().is_empty() {
             Value::Null
         } else {
-            serde_saphyr::from_str(&text).map_err(|e| Error::Syntax {
+            yaml::read(text.as_bytes()).map_err(|e| Error::Syntax {
                 path: path.to_owned(),
                 source: Box::new(e),
             })?
@@ -162,11 +163,8 @@ impl Kubeconfig {
 }
 
 fn store(path: &Path, config: Map<String, Value>) -> Result<(), Error> {
-    let yaml = serde_saphyr::to_string(&Value::Object(config)).map_err(|e| Error::Syntax {
-        path: path.to_owned(),
-        source: Box::new(e),
-    })?;
-    Ok(private_file::write(path, yaml.as_bytes())?)
+    let text = yaml::print(&Value::Object(config));
+    Ok(private_file::write(path, text.as_bytes())?)
 }
 
 #[cfg(test)]
@@ -187,7 +185,7 @@ mod tests {
     }
 
     fn read(path: &Path) -> Value {
-        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+        yaml::read(&std::fs::read(path).unwrap()).unwrap()
     }
 
     #[test]
