@@ -196,7 +196,13 @@ fn resources(page: &mut Page, status: &Value, pods: &[Value], related: &Related)
             ("memory", &asked),
             ("memory", &most),
         ]
-        .map(|(name, of)| share(of, &room, name));
+        .map(
+            |(name, of)| match room.get(name).is_none_or(Quantity::is_zero) {
+                // A part of nothing is what Go makes of it.
+                true => format!("{} ({}%)", amount(of, name), i64::MIN),
+                false => share(of, &room, name),
+            },
+        );
         let (namespace, name) = (pod.text("metadata.namespace"), pod.text("metadata.name"));
         put!(
             page,
@@ -243,12 +249,16 @@ fn resources(page: &mut Page, status: &Value, pods: &[Value], related: &Related)
 
 /// An amount with its part of what there is: `500m (13%)`.
 fn share(amounts: &Amounts, room: &Amounts, name: &str) -> String {
-    let amount = amounts.get(name).cloned().unwrap_or_else(Quantity::zero);
+    let amount = amount(amounts, name);
     let percent = room
         .get(name)
         .map(|room| percent(&amount, room, name == "cpu"))
         .unwrap_or_default();
     format!("{amount} ({percent}%)")
+}
+
+fn amount(amounts: &Amounts, name: &str) -> Quantity {
+    amounts.get(name).cloned().unwrap_or_else(Quantity::zero)
 }
 
 fn amounts(quantities: &Map<String, Value>) -> Amounts {

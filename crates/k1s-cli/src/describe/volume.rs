@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Volumes of pods and sources of persistent volumes: a table of what is shown of each type.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::field::{Fields, shown};
 use super::page::{Page, put, sorted};
 use super::storage;
+
+/// Longest attribute that is shown whole.
+const ATTRIBUTE_BYTES: usize = 140;
 
 /// How the value of a field is shown.
 #[derive(Clone, Copy)]
@@ -421,13 +424,7 @@ fn source(page: &mut Page, volume: &Value, sources: &[Source], persistent: bool)
         );
     }
     match *field {
-        "csi" => {
-            let attributes = sorted(source.map("volumeAttributes"))
-                .map(|(name, value)| format!("{name}={}", shown(value)));
-            page.nested(2, |page| {
-                page.column("VolumeAttributes", attributes.collect::<Vec<_>>())
-            });
-        }
+        "csi" => attributes(page, source.map("volumeAttributes")),
         "downwardAPI" => {
             put!(page, 2, "Items:");
             for item in source.list("items") {
@@ -463,6 +460,26 @@ fn value(source: &Value, field: &str, shape: Shape, persistent: bool) -> String 
             value.text("name"),
             value.text("namespace")
         ),
+    }
+}
+
+/// Attributes stand further in than other values, as kubectl has them.
+fn attributes(page: &mut Page, attributes: &Map<String, Value>) {
+    let lines = sorted(attributes).map(|(name, value)| {
+        let mut line = format!("{name}={}", shown(value));
+        if line.len() > ATTRIBUTE_BYTES {
+            line.truncate(line.floor_char_boundary(ATTRIBUTE_BYTES));
+            line += "...";
+        }
+        line
+    });
+    let mut title = "VolumeAttributes:";
+    for line in lines {
+        put!(page, 2, "{title}\t    {line}");
+        title = "    ";
+    }
+    if attributes.is_empty() {
+        put!(page, 2, "{title}\t<none>");
     }
 }
 

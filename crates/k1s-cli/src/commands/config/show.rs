@@ -12,6 +12,7 @@ use crate::config_file::{ConfigFile, Section, json_order, minify, redact};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::Parsed;
+use crate::print::{Forms, Printer};
 use crate::{go_order, tabwriter};
 
 /// `config view`.
@@ -41,7 +42,10 @@ pub(super) async fn view(cx: &Context, flags: &Parsed) -> Result {
     match flags.text("output") {
         "yaml" => cx.print(crate::document::print_yaml(&value)),
         "json" => cx.print(go_order::print(&value, &json_order())),
-        other => crate::print::value(cx, other, &value),
+        _ => match Printer::new(flags, Forms::Objects)? {
+            Some(mut printer) => printer.print(cx, &value),
+            None => cx.print(crate::document::print_yaml(&value)),
+        },
     }
 }
 
