@@ -145,6 +145,10 @@ impl Api {
         if !target.kind.allows(verb) || target.legacy_watch && method != http::Method::GET {
             return Err(Status::method_not_allowed());
         }
+        // only reading goes across namespaces
+        if target.kind.namespaced && target.namespace.is_empty() && method != http::Method::GET {
+            return Err(Status::method_not_allowed());
+        }
         match (method.as_str(), collection) {
             ("GET", true) => crate::verbs::list::list_or_watch(self, target, exchange),
             ("GET", false) if target.legacy_watch => {

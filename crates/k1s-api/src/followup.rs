@@ -5,6 +5,7 @@
 //! leaves nothing undone; with one ([`Api::background`]) writers do not wait. All of it is done through the verbs.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::api::Api;
-use crate::{garbage, namespaces, owners, service_accounts};
+use crate::{garbage, namespaces, owners, service_accounts, unfinished};
 
 /// A write that something follows from.
 #[derive(Clone, Debug)]
@@ -153,14 +154,17 @@ impl Api {
         if followups.busy.swap(true, Ordering::AcqRel) {
             return;
         }
-        Box::pin(self.drain()).await;
+        self.drain().await;
         followups.busy.store(false, Ordering::Release);
     }
 
-    async fn drain(&self) {
-        while let Some(followup) = self.0.followups.pop() {
-            self.see_to(&followup).await;
-        }
+    /// Sees to all that waits. What it does writes and so comes back to [`Api::follow`]; the box ends that circle of types.
+    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            while let Some(followup) = self.0.followups.pop() {
+                self.see_to(&followup).await;
+            }
+        })
     }
 
     /// Does what follows from writes, for ever. A server runs this beside its requests.
@@ -174,29 +178,16 @@ impl Api {
 
     /// Takes up what an earlier process left undone.
     async fn resume(&self) {
-        for kind in k1s_core::kinds::all()
-            .iter()
-            .filter(|k| k.allows("list") && std::ptr::eq(crate::convert::storage_kind(k), *k))
-        {
-            let Ok(prefix) = self.storage().prefix(kind, "") else {
-                continue;
-            };
-            let request = k1s_store::ListRequest::new(prefix);
-            let mut pending = Vec::new();
-            let _ = self.storage().store.scan(&request, &mut |entry| {
-                if let Some(entry) = entry
-                    .ok()
-                    .filter(|e| crate::api::contains(e.value(), b"\"deletionTimestamp\""))
-                {
-                    pending.push(entry.to_bytes());
-                }
-                std::ops::ControlFlow::Continue(())
-            });
-            for stored in pending {
-                if let Ok(object) = serde_json::from_slice::<Value>(&stored) {
-                    let followup = Followup::written(kind, &object, Some(&object));
-                    self.0.followups.push(followup);
-                }
+        let storage = self.storage();
+        let (store, tenant) = (&*storage.store, storage.tenant());
+        for uid in unfinished::orphaned(store, tenant).unwrap_or_default() {
+            garbage::collect_dependents_of(self, &uid).await;
+        }
+        for place in unfinished::deletions(store, tenant).unwrap_or_default() {
+            let Some(kind) = place.kind() else { continue };
+            if let Ok(Some((object, _))) = self.load(kind, &place.namespace, &place.name) {
+                let followup = Followup::written(kind, &object, Some(&object));
+                self.0.followups.push(followup);
             }
         }
     }

@@ -30,13 +30,7 @@ fn dependents(api: &Api, uid: &str) -> Result<Vec<Dependent>, Status> {
         .map_err(crate::storage::failure)?;
     let mut out = Vec::new();
     for place in places {
-        let Some(kind) = kinds::all()
-            .iter()
-            .find(|k| k.plural == place.plural && k.group == place.group)
-            .map(crate::convert::storage_kind)
-        else {
-            continue;
-        };
+        let Some(kind) = place.kind() else { continue };
         if let Some((object, _)) = api.load(kind, &place.namespace, &place.name)? {
             if owners::uids(&object).contains(uid) {
                 out.push(Dependent {
@@ -210,9 +204,14 @@ async fn edit(
 
 /// After an object went: those that it owned are looked at.
 pub(crate) async fn collect_dependents_of(api: &Api, uid: &str) {
-    for dependent in dependents(api, uid).unwrap_or_default() {
+    let all = dependents(api, uid).unwrap_or_default();
+    if all.is_empty() {
+        return;
+    }
+    for dependent in all {
         collect(api, dependent.kind, &dependent.namespace, &dependent.name).await;
     }
+    api.storage().orphans_done(uid).await;
 }
 
 /// An object that is deleted in foreground: its dependents are deleted, and when none is left that blocks, it goes.

@@ -31,6 +31,7 @@ mod service_accounts;
 mod storage;
 mod subresources;
 mod token;
+mod unfinished;
 mod verbs;
 
 pub use api::{Api, Options};

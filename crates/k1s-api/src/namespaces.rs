@@ -58,10 +58,15 @@ pub(crate) async fn written(api: &Api, followup: &Followup) {
         return;
     };
     if object::is_deleting(&namespace) {
-        if api.0.options.background {
-            tokio::time::sleep(SEEN).await;
+        if !api.0.options.background {
+            empty(api, &followup.name).await;
+            return;
         }
-        empty(api, &followup.name).await;
+        let (api, name) = (api.clone(), followup.name.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(SEEN).await;
+            empty(&api, &name).await;
+        });
     } else {
         fill(api, &followup.name).await;
     }

@@ -215,12 +215,12 @@ fn check_list(
                     &["NotOlderThan"],
                 );
             }
-            if !continue_token.is_empty() {
-                errors.forbidden(
-                    "resourceVersionMatch",
-                    "resourceVersionMatch is forbidden when continue is provided",
-                );
-            }
+        }
+        if !continue_token.is_empty() {
+            errors.forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden when continue is provided",
+            );
         }
     } else {
         if !matching.is_empty() {

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use k1s_core::kinds::Kind;
 use k1s_core::object::{list, text};
 use k1s_store::{Error, Key, Side, SideKey, Store};
 use serde_json::Value;
@@ -38,30 +39,38 @@ pub(crate) fn record_key(tenant: &str, uid: &str, key: &Key) -> Result<SideKey, 
 }
 
 /// Where the objects with an owner of this uid are: resource with its group, namespace, name.
-pub(crate) fn dependents(
-    store: &dyn Store,
-    tenant: &str,
-    uid: &str,
-) -> Result<Vec<Dependent>, Error> {
+pub(crate) fn dependents(store: &dyn Store, tenant: &str, uid: &str) -> Result<Vec<Place>, Error> {
     let records = store.sides(tenant, &space(uid))?;
     Ok(records
         .iter()
-        .filter_map(|(_, value)| Dependent::parse(std::str::from_utf8(value).ok()?))
+        .filter_map(|(_, value)| Place::parse(std::str::from_utf8(value).ok()?))
         .collect())
 }
 
-/// The place of an object that names an owner.
+/// Whether any object has an owner of this uid.
+pub(crate) fn has_dependents(store: &dyn Store, tenant: &str, uid: &str) -> Result<bool, Error> {
+    Ok(!uid.is_empty() && !store.sides(tenant, &space(uid))?.is_empty())
+}
+
+/// Where an object is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Dependent {
+pub(crate) struct Place {
     pub(crate) group: String,
     pub(crate) plural: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
-impl Dependent {
+impl Place {
+    /// The kind of the object, if it is known.
+    pub(crate) fn kind(&self) -> Option<&'static Kind> {
+        let mut all = k1s_core::kinds::all().iter();
+        all.find(|k| k.plural == self.plural && k.group == self.group)
+            .map(crate::convert::storage_kind)
+    }
+
     /// Reads the text of a key: `tenant/group/resource/namespace/name`.
-    fn parse(key: &str) -> Option<Self> {
+    pub(crate) fn parse(key: &str) -> Option<Self> {
         let mut parts = key.split('/').skip(1).map(str::to_owned);
         Some(Self {
             group: parts.next()?,
@@ -78,7 +87,7 @@ fn space(uid: &str) -> String {
 }
 
 /// The FNV-1a hash of 128 bits, which stays the same across versions of this program.
-fn fnv1a(bytes: &[u8]) -> u128 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u128 {
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     bytes
         .iter()
@@ -99,7 +108,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_back() {
-        let dependent = Dependent::parse("default/apps/deployments/n/a").unwrap();
+        let dependent = Place::parse("default/apps/deployments/n/a").unwrap();
         assert_eq!(
             (
                 dependent.group.as_str(),

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::convert;
 use crate::encode;
 use crate::owners;
+use crate::unfinished;
 
 /// A stored object: JSON without its names, with its version.
 #[derive(Clone, Debug)]
@@ -207,6 +208,14 @@ impl Storage {
         .await
     }
 
+    /// Notes that the dependents of an object that went have been seen to.
+    pub(crate) async fn orphans_done(&self, uid: &str) {
+        if let Ok(key) = unfinished::orphans_key(&self.tenant, uid) {
+            // what is noted in vain is looked at once more at the next start
+            let _ = self.store.write(Batch::new().side(Side::Delete(key))).await;
+        }
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "the three ways of writing differ in all of these"
@@ -261,6 +270,17 @@ impl Storage {
             batch
                 .sides
                 .push(Side::Delete(owners::record_key(&self.tenant, uid, key)?));
+        }
+        match (object::is_deleting(old), object::is_deleting(new)) {
+            (false, true) => batch.sides.push(unfinished::deletion(&self.tenant, key)?),
+            (true, false) => batch
+                .sides
+                .push(Side::Delete(unfinished::deletion_key(&self.tenant, key)?)),
+            _ => {}
+        }
+        if new.is_null() && owners::has_dependents(&*self.store, &self.tenant, object::uid(old))? {
+            let note = unfinished::orphans(&self.tenant, object::uid(old))?;
+            batch.sides.push(note);
         }
         for claim in claims.release {
             batch.sides.push(Side::Delete(SideKey::new(

@@ -43,5 +43,5 @@ fn open(flags: &Parsed) -> Result<Api> {
         token_key: crate::server::token_key(kept.service_account_key_der),
         background: false,
     };
-    Ok(Api::open(store, options).map_err(|status| anyhow::anyhow!(status.message))?)
+    Api::open(store, options).map_err(|status| anyhow::anyhow!(status.message))
 }

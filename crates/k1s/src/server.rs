@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use k1s_api::{Api, Options, TokenKey};
@@ -15,6 +15,8 @@ use k1s_server::listener::Listener;
 use k1s_server::pki::Pki;
 use k1s_server::stop;
 use k1s_server::token_signer::TokenSigner;
+use k1s_store::Store;
+use tokio::time::sleep;
 
 use crate::place;
 
@@ -62,6 +64,33 @@ pub(crate) fn run(
     }
 }
 
+/// The longest pause between two looks for what expires next: another process may have stored something meanwhile.
+const SWEEP_PAUSE: Duration = Duration::from_secs(5);
+
+/// Deletes what has expired, so that watchers learn of it; reads do not show it anyway.
+async fn sweep(store: Arc<dyn Store>) {
+    loop {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let left = store
+            .next_expiry()
+            .ok()
+            .flatten()
+            .map(|at| Duration::from_millis(at).saturating_sub(now));
+        match left {
+            Some(Duration::ZERO) => {
+                let store = store.clone();
+                // A failure is one of writing; requests that write report it.
+                let _ = tokio::task::spawn_blocking(move || store.sweep()).await;
+                tokio::task::yield_now().await;
+            }
+            Some(left) => sleep(left.min(SWEEP_PAUSE)).await,
+            None => sleep(SWEEP_PAUSE).await,
+        }
+    }
+}
+
 fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<()> {
     let listen = flags.text("listen");
     let listen: SocketAddr = listen
@@ -91,6 +120,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
             token_key: token_key(pki.service_account_key_der()),
             background: true,
         };
+        let sweeping = tokio::spawn(sweep(store.clone()));
         let api = Api::open(store, options).map_err(|status| anyhow!(status.message))?;
         let uname = rustix::system::uname();
         let certificate = pki.server(listen.ip(), uname.nodename().to_str().ok(), now)?;
@@ -111,6 +141,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
         switch.stop();
         serving.await.context("the listener failed")?;
         background.abort();
+        sweeping.abort();
         Ok(())
     })
 }

@@ -212,7 +212,7 @@ fn what_cannot_be_served_is_said() {
         "{error}"
     );
     let error = failure(home.path(), &["serve", "--memory", "--data-dir", data]);
-    assert!(error.contains("cannot be used with"), "{error}");
+    assert!(error.contains("exclude each other"), "{error}");
     let error = failure(
         home.path(),
         &["serve", "--memory", "--listen", "203.0.113.7:0"],

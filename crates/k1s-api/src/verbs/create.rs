@@ -80,9 +80,7 @@ pub(crate) async fn create_object(
     let kind = convert::storage_kind(kind);
     let rules = rules::of(kind_asked);
     meta::fit_namespace(kind, &mut object, namespace)?;
-    if !(kind.kind == "Event" && namespace.is_empty()) {
-        api.check_namespace(kind_asked, namespace, object::name(&object))?;
-    }
+    api.check_namespace(kind_asked, namespace, object::name(&object))?;
     let generated = object::name(&object).is_empty()
         && !object::text(&object, &["metadata", "generateName"]).is_empty();
     let now = clock::rfc3339(exchange.now_seconds);

@@ -5,9 +5,12 @@ use http::HeaderMap;
 use k1s_core::decode;
 use k1s_core::field::{Errors, Fault, quote};
 use k1s_core::json;
+use k1s_core::patch::merge::{self, MergePatchError};
+use k1s_core::patch::strategic::{self, StrategicPatchError};
+use k1s_core::patch::{BuiltIn, JsonPatch, JsonPatchDecodeError};
 use k1s_core::rules;
 use k1s_core::status::{Details, Status};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Include};
 use crate::api::{Api, Exchange};
@@ -17,15 +20,22 @@ use crate::options::{FieldValidation, WriteKind, WriteOptions};
 use crate::route::Target;
 use crate::verbs::update::{Part, Terms, change, fit_name};
 
+/// The media type of server-side apply.
+const APPLY: &str = "application/apply-patch+yaml";
+
 /// A patch that was read.
 pub(crate) struct Patch {
     kind: PatchKind,
     /// Paths of keys that were given twice.
     duplicates: Vec<String>,
+    /// Paths of members of operations that nobody knows.
+    unknown: Vec<String>,
 }
 
 enum PatchKind {
+    Json(JsonPatch),
     Merge(Value),
+    Strategic(Map<String, Value>),
 }
 
 /// Changes the object that the path names.
@@ -46,9 +56,17 @@ pub(crate) async fn patch_part(
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::Objects)?;
     let include = Include::parse(&exchange.query, output)?;
+    let kind = target.kind;
+    if content::essence(&exchange.headers) == APPLY
+        && api
+            .storage()
+            .get(kind, &target.namespace, &target.name)?
+            .is_none()
+    {
+        api.check_namespace(kind, &target.namespace, &target.name)?;
+    }
     let patch = Patch::read(&exchange.headers, &exchange.body)?;
     let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
-    let kind = target.kind;
     let terms = Terms {
         part,
         dry_run: options.dry_run,
@@ -83,15 +101,33 @@ impl Patch {
             Status::bad_request(format!("error decoding patch: {words}"))
         };
         match content::essence(headers).as_str() {
+            "application/json-patch+json" => {
+                let document = json::read_document(body, json::Limits::default()).map_err(|e| decoding(&e))?;
+                let patch = JsonPatch::decode(document.value).map_err(|e| match e {
+                    JsonPatchDecodeError::TooMany(_) => Status::new(413, "RequestEntityTooLarge", format!("Request entity too large: {e}")),
+                    other => decoding(&other),
+                })?;
+                let unknown = patch.unknown_fields().to_vec();
+                Ok(Self { kind: PatchKind::Json(patch), duplicates: document.duplicates, unknown })
+            }
             "application/merge-patch+json" => {
                 let document = json::read_document(body, json::Limits::default()).map_err(|e| decoding(&e))?;
                 match document.value {
-                    value @ Value::Object(_) => Ok(Self { kind: PatchKind::Merge(value), duplicates: document.duplicates }),
-                    Value::Null => Err(Status::bad_request("Invalid JSON Patch")),
-                    other => Err(decoding(&format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", json::type_name(&other)))),
+                    value @ Value::Object(_) => Ok(Self { kind: PatchKind::Merge(value), duplicates: document.duplicates, unknown: Vec::new() }),
+                    Value::Null => Err(Status::bad_request(MergePatchError::Null.to_string())),
+                    other => Err(decoding(&MergePatchError::NotAMap(json::type_name(&other)))),
                 }
             }
-            "application/apply-patch+yaml" => Err(Status::new(
+            "application/strategic-merge-patch+json" => {
+                let document = json::read_document(body, json::Limits::default()).map_err(|e| Status::bad_request(e.to_string()))?;
+                let map = match document.value {
+                    Value::Object(map) => map,
+                    Value::Null => Map::new(),
+                    other => return Err(Status::bad_request(MergePatchError::NotAMap(json::type_name(&other)).to_string())),
+                };
+                Ok(Self { kind: PatchKind::Strategic(map), duplicates: document.duplicates, unknown: Vec::new() })
+            }
+            APPLY => Err(Status::new(
                 415,
                 "UnsupportedMediaType",
                 "server-side apply is not served yet: use a JSON, merge or strategic merge patch, or `kubectl apply` without --server-side",
@@ -110,43 +146,63 @@ impl Patch {
         warnings: &mut Vec<String>,
     ) -> Result<Value, Status> {
         let mut new = match &self.kind {
+            PatchKind::Json(patch) => patch.apply(old).map_err(|_| {
+                Status::new(
+                    422,
+                    "Invalid",
+                    "the server rejected our request due to an error in our request",
+                )
+                .with_details(Details::default())
+            })?,
             PatchKind::Merge(patch) => {
                 let mut new = old.clone();
-                merge(&mut new, patch);
+                merge::apply(&mut new, patch.clone())
+                    .map_err(|e| Status::bad_request(e.to_string()))?;
                 new
             }
-        };
-        let strategic = false;
-        if !strategic {
-            let names = ["apiVersion", "kind"].map(|key| {
-                new.get(key)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            });
-            if !new.is_object() || names[0] != expected.api_version() || names[1] != expected.kind {
-                // an object without kind or version cannot be told what it is, unless the patch took them both out
-                let gone = names.iter().all(String::is_empty)
-                    || (names[0].is_empty() && names[1] == expected.kind)
-                    || (names[1].is_empty() && names[0] == expected.api_version());
-                if !new.is_object() || !gone {
-                    let words = format!(
-                        "no kind {} is registered for version {}",
-                        quote(&names[1]),
-                        quote(&names[0])
-                    );
-                    return Err(undecodable(&new, &words));
-                }
+            PatchKind::Strategic(patch) => {
+                let object = old.as_object().cloned().unwrap_or_default();
+                Value::Object(
+                    strategic::apply(object, patch.clone(), BuiltIn::of(expected.schema))
+                        .map_err(|e| strategic_failure(&e))?,
+                )
             }
+        };
+        if !matches!(self.kind, PatchKind::Strategic(_)) {
+            check_names(&new, expected)?;
         }
         let unknown = decode::decode(expected.schema, &mut new)
             .map_err(|e| undecodable(old, &e.to_string()))?;
-        content::strict(validation, self.duplicates.clone(), unknown, warnings)
-            .map_err(|words| undecodable(old, &words))?;
+        content::strict(
+            validation,
+            self.duplicates.clone(),
+            self.unknown.iter().cloned().chain(unknown).collect(),
+            warnings,
+        )
+        .map_err(|words| undecodable(old, &words))?;
         new["apiVersion"] = expected.api_version().into();
         new["kind"] = expected.kind.into();
         Ok(new)
     }
+}
+
+/// A patched object is still one of its kind. One that lost a name is taken as what it was.
+fn check_names(new: &Value, expected: &Expected) -> Result<(), Status> {
+    let name = |key: &str| new.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (name("apiVersion"), name("kind"));
+    let right = |given: &str, own: &str| given.is_empty() || given == own;
+    if new.is_object() && right(api_version, &expected.api_version()) && right(kind, expected.kind)
+    {
+        return Ok(());
+    }
+    Err(undecodable(
+        new,
+        &format!(
+            "no kind {} is registered for version {}",
+            quote(kind),
+            quote(api_version)
+        ),
+    ))
 }
 
 /// 422 about the patch as a whole: what it makes cannot be an object of the kind.
@@ -160,21 +216,10 @@ fn undecodable(shown: &Value, words: &str) -> Status {
     Status::invalid("", "", "", errors)
 }
 
-fn merge(to: &mut Value, patch: &Value) {
-    if let Value::Object(p) = patch {
-        if !to.is_object() {
-            *to = Value::Object(Default::default());
-        }
-        for (k, v) in p {
-            if v.is_null() {
-                if let Some(m) = to.as_object_mut() {
-                    m.remove(k);
-                }
-            } else {
-                merge(&mut to[k.as_str()], v);
-            }
-        }
-    } else {
-        *to = patch.clone();
+fn strategic_failure(error: &StrategicPatchError) -> Status {
+    match error.http_status() {
+        400 => Status::bad_request(error.to_string()),
+        422 => Status::new(422, "Invalid", error.to_string()).with_details(Details::default()),
+        code => Status::new(code, "", error.to_string()),
     }
 }
