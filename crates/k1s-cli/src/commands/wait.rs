@@ -2,7 +2,6 @@
 //! `wait`: until objects are there, are gone, or are as they should be.
 
 mod condition;
-mod later;
 
 use std::time::Duration;
 

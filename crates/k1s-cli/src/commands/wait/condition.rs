@@ -5,8 +5,8 @@ use k1s_core::object::{at, int, list, text};
 use k1s_core::quote::Quoted;
 use serde_json::Value;
 
+use crate::describe::field::shown;
 use crate::error::{Error, Result};
-use crate::print::columns::relaxed;
 
 /// What is waited for.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum Condition {
     /// A path leads to a value, or with no value to anything.
     Path {
         /// JSONPath template.
-        path: super::later::JsonPath,
+        path: k1s_core::jsonpath::JsonPath,
         /// What it is compared with.
         value: Option<String>,
     },
@@ -66,7 +66,8 @@ impl Condition {
                 ));
             }
         };
-        let path = relaxed(path)?;
+        let path =
+            k1s_core::jsonpath::relaxed(path).map_err(|error| Error::message(error.to_string()))?;
         if value.as_deref() == Some("") {
             return Err(Error::message(
                 "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3",
@@ -75,7 +76,8 @@ impl Condition {
         if path.is_empty() {
             return Err(Error::message("jsonpath expression cannot be empty"));
         }
-        let path = super::later::JsonPath::parse(&path)
+        let path = k1s_core::jsonpath::JsonPath::parse(&path)
+            .map(|path| path.allow_missing_keys(true))
             .map_err(|error| Error::message(error.to_string()))?;
         Ok(Self::Path { path, value })
     }
@@ -132,9 +134,13 @@ fn status(object: &Value, name: &str, value: &str) -> bool {
         && text(condition, &["status"]).eq_ignore_ascii_case(value)
 }
 
-fn leads_to(object: &Value, path: &super::later::JsonPath, value: Option<&str>) -> Result<bool> {
+fn leads_to(
+    object: &Value,
+    path: &k1s_core::jsonpath::JsonPath,
+    value: Option<&str>,
+) -> Result<bool> {
     let results = path
-        .find(object)
+        .values(object)
         .map_err(|error| Error::message(error.to_string()))?;
     match results.as_slice() {
         [] => Ok(false),
@@ -147,7 +153,7 @@ fn leads_to(object: &Value, path: &super::later::JsonPath, value: Option<&str>) 
             Some(_) if found[0].is_object() || found[0].is_array() => Err(Error::message(
                 "jsonpath leads to a nested object or list which is not supported",
             )),
-            Some(value) => Ok(crate::print::template::go_value(&found[0]).trim() == value.trim()),
+            Some(value) => Ok(shown(&found[0]).trim() == value.trim()),
         },
         _ => Err(Error::message(
             "given jsonpath expression matches more than one list",
