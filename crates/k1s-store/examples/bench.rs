@@ -27,6 +27,7 @@ fn main() {
         .map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = tempfile::tempdir_in(scratch).unwrap();
 
+    resident();
     let memory = k1s_store::memory(Options::default());
     reads_and_writes("memory", &memory);
 
@@ -47,6 +48,35 @@ fn main() {
     watching("lmdb", &group);
     drop(group);
     opening(&directory.path().join("group"));
+}
+
+/// What the objects of the project's load test take in memory.
+fn resident() {
+    let resident = || -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().split(' ').next()?.parse().ok())
+            .unwrap_or(0)
+    };
+    let before = resident();
+    let store = k1s_store::memory(Options::default());
+    let mut bytes = 0;
+    for (prefix, count, size) in [("c", 11_000, 1_000), ("p", 10_000, 2_500)] {
+        for number in 0..count {
+            let encoded = Encoded::opaque(vec![b'x'; size]);
+            bytes += size;
+            store
+                .write(Batch::new().create(key(prefix, number), encoded))
+                .wait()
+                .unwrap();
+        }
+    }
+    let grown = (resident() - before) as f64 / 1024.0;
+    let payload = bytes as f64 / 1024.0 / 1024.0;
+    println!(
+        "{:<44} {grown:>12.1} MiB for {payload:.1} MiB",
+        "memory, 11 000 ConfigMaps and 10 000 Pods"
+    );
 }
 
 fn key(prefix: &str, number: usize) -> Key {

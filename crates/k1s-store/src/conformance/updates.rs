@@ -216,3 +216,26 @@ fn guaranteed_update_of_what_goes_away(rig: &Rig) {
         }
     }
 }
+
+/// A server runs these on whatever thread is free.
+#[test]
+fn the_loops_can_move_between_threads() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let rig = Rig::in_memory();
+    let key = Pod::new("ns", "a").key();
+    let how = Updating {
+        create: true,
+        ..Updating::default()
+    };
+    let store = &*rig.store;
+    let updated = guaranteed_update::<Error>(store, &key, how, |_| {
+        Ok(Update::to(Pod::new("ns", "a").encoded()))
+    });
+    wait(is_send(updated)).unwrap();
+    let how = crate::Deletion::default();
+    let deleted = crate::delete::<Error>(store, &key, how, |_| Ok(Batch::new()));
+    wait(is_send(deleted)).unwrap();
+    is_send(store.watch(&pods(), rig.revision()).unwrap());
+}
