@@ -7,7 +7,8 @@ use k1s_core::field::{Errors, Fault, quote};
 use k1s_core::json;
 use k1s_core::patch::merge::{self, MergePatchError};
 use k1s_core::patch::strategic::{self, StrategicPatchError};
-use k1s_core::patch::{BuiltIn, JsonPatch, JsonPatchDecodeError};
+use k1s_core::patch::strategic::BuiltIn;
+use k1s_core::patch::{JsonPatch, JsonPatchDecodeError};
 use k1s_core::rules;
 use k1s_core::status::{Details, Status};
 use serde_json::{Map, Value};
@@ -163,7 +164,7 @@ impl Patch {
             PatchKind::Strategic(patch) => {
                 let object = old.as_object().cloned().unwrap_or_default();
                 Value::Object(
-                    strategic::apply(object, patch.clone(), BuiltIn::of(expected.schema))
+                    strategic::apply(object, patch.clone(), BuiltIn::new(expected.schema))
                         .map_err(|e| strategic_failure(&e))?,
                 )
             }

@@ -5,12 +5,10 @@
 //! same shape, and can also compute such a patch from two or three states of an object.
 //! All three bound depth and work, since patches come from outside.
 
-mod built_in;
 mod json;
 pub mod merge;
 pub mod strategic;
 #[cfg(test)]
 mod tests;
 
-pub use built_in::BuiltIn;
 pub use json::{JsonPatch, JsonPatchDecodeError, JsonPatchError};
