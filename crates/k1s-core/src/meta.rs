@@ -415,11 +415,11 @@ mod tests {
         );
         check(
             json!({"name": "a", "namespace": "n", "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "y"}]}),
-            &["metadata.ownerReferences.uid: Invalid value: \"\": must not b"],
+            &["metadata.ownerReferences.uid: Invalid value: \"\": must not be"],
         );
         check(
             json!({"name": "a", "namespace": "n", "labels": {"bad key!": "v"}}),
-            &["metadata.labels: Invalid value: \"bad key!\": name part must "],
+            &["metadata.labels: Invalid value: \"bad key!\": name part must c"],
         );
     }
 }
