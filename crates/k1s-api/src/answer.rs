@@ -193,6 +193,10 @@ fn row(
     };
     let mut row = Map::new();
     row.insert("cells".into(), cells.into());
+    let conditions = (rules::of(kind).row_conditions)(&value);
+    if !conditions.is_empty() {
+        row.insert("conditions".into(), conditions.into());
+    }
     match include {
         Include::None => row.insert("object".into(), Value::Null),
         Include::Metadata => row.insert("object".into(), metadata_only(&value, version)),

@@ -38,6 +38,7 @@ pub(crate) fn from_storage(kind: &Kind, object: &mut Value) {
         return;
     }
     k1s_core::convert::from_storage(kind, object);
+    k1s_core::decode::tidy(kind.schema, object);
     name(kind, object);
 }
 

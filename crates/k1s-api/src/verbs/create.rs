@@ -150,7 +150,7 @@ fn check(kind: &'static Kind, object: &Value, exchange: &mut Exchange) -> Result
     (rules.validate)(object, &mut errors);
     if !errors.is_empty() {
         return Err(Status::invalid(
-            kind.group,
+            convert::storage_kind(kind).group,
             kind.kind,
             object::name(object),
             errors,

@@ -177,6 +177,7 @@ pub(crate) async fn delete_object(
                     release: admission::claims_of(stored_kind, &old),
                     ..Default::default()
                 };
+                mark_last(kind, &mut old, exchange.now_seconds);
                 (
                     api.storage()
                         .delete(stored_kind, &old, present.revision, claims)
@@ -242,9 +243,7 @@ fn next(kind: &Kind, old: &Value, options: &DeleteOptions, now_seconds: i64) -> 
         return Next::Go;
     }
     set_deletion(&mut new, now_seconds, grace);
-    if let Some(generation) = object::int(old, &["metadata", "generation"]).filter(|g| *g > 0) {
-        object::set(&mut new, &["metadata", "generation"], generation + 1);
-    }
+    count_deletion(&mut new);
     Next::Change(new)
 }
 
@@ -263,6 +262,24 @@ fn next_of_namespace(old: &Value, now_seconds: i64) -> Next {
     );
     object::set(&mut new, &["status", "phase"], "Terminating");
     Next::Change(new)
+}
+
+/// What is last seen of a pod says that it was deleted without grace.
+fn mark_last(kind: &Kind, pod: &mut Value, now_seconds: i64) {
+    if kind.kind != "Pod" || !kind.group.is_empty() {
+        return;
+    }
+    if !object::is_deleting(pod) {
+        count_deletion(pod);
+    }
+    set_deletion(pod, now_seconds, 0);
+}
+
+/// The first delete counts as a change of what is wanted.
+fn count_deletion(object: &mut Value) {
+    if let Some(generation) = object::int(object, &["metadata", "generation"]).filter(|g| *g > 0) {
+        object::set(object, &["metadata", "generation"], generation + 1);
+    }
 }
 
 fn set_deletion(object: &mut Value, now_seconds: i64, grace: i64) {

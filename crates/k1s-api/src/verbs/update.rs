@@ -352,7 +352,7 @@ fn prepare(
     }
     if !errors.is_empty() {
         return Err(Status::invalid(
-            kind.group,
+            convert::storage_kind(kind).group,
             kind.kind,
             object::name(old),
             errors,

@@ -86,6 +86,8 @@ pub struct Rules {
     pub create_on_update: bool,
     /// Cells of the object's table row, one for each column of the kind.
     pub cells: Option<fn(&Value, &Clock) -> Vec<Value>>,
+    /// Conditions of the object's table row, such as that it has completed.
+    pub row_conditions: fn(&Value) -> Vec<Value>,
     /// Default propagation of a delete is `orphan`.
     pub orphans_by_default: bool,
     /// Rules of its subresources beside `status` and `scale`.
@@ -153,6 +155,7 @@ impl Rules {
         unconditional_update: true,
         create_on_update: false,
         cells: None,
+        row_conditions: |_| Vec::new(),
         orphans_by_default: false,
         subresources: &[],
     };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The table row of a Pod: what state it is in, from the states of its containers.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::object::{self, at, int, is_true, list, text};
 use crate::rules::{Clock, cells};
@@ -25,6 +25,17 @@ pub(super) fn cells(pod: &Value, clock: &Clock) -> Vec<Value> {
         cells::or_none(text(pod, &["status", "nominatedNodeName"])),
         readiness_gates(pod),
     ]
+}
+
+/// Says of a pod that has ended how it did.
+pub(super) fn conditions(pod: &Value) -> Vec<Value> {
+    let phase = text(pod, &["status", "phase"]);
+    let message = match phase {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return Vec::new(),
+    };
+    vec![json!({"type": "Completed", "status": "True", "reason": phase, "message": message})]
 }
 
 /// What the containers say together.
@@ -207,7 +218,6 @@ fn readiness_gates(pod: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn check(spec: Value, status: Value, expected: [&str; 3]) {
         let pod = json!({"metadata": {"name": "p", "creationTimestamp": "2020-01-01T00:00:00Z"}, "spec": spec, "status": status});

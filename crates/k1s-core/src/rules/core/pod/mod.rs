@@ -56,6 +56,7 @@ pub(super) static RULES: Rules = Rules {
     field,
     unknown_field: UnknownField::NotSupported,
     cells: Some(cells::cells),
+    row_conditions: cells::conditions,
     ..Rules::NONE
 };
 
