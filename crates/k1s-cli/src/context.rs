@@ -78,7 +78,7 @@ pub const FLAGS: &[Flag] = &[
     Flag::text("token", "Bearer token."),
     Flag::text("user", "User of the kubeconfig."),
     Flag::text("username", "User name for basic authentication."),
-    Flag::number("v", "0", "Accepted for kubectl's sake."),
+    Flag::number("v", "0", "Accepted for kubectl's sake.").short('v'),
     Flag::switch(
         "warnings-as-errors",
         "Treat warnings of the server as errors.",

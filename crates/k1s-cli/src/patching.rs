@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Patches that are made or applied here: those of client-side apply, of `edit`, and of `patch` where nothing is sent.
 
+use k1s_core::kinds;
+use k1s_core::patch::strategic::{self, BuiltIn};
 use k1s_core::patch::{JsonPatch, merge};
 use serde_json::{Map, Value};
 
@@ -23,6 +25,16 @@ pub(crate) fn apply(target: &Target, kind: PatchType, patch: &[u8]) -> Result<Va
             let patch = JsonPatch::decode(patch).map_err(|e| refuse(e.to_string()))?;
             object = patch.apply(&object).map_err(|e| refuse(e.to_string()))?;
         }
+        PatchType::Strategic if built_in(&target.resource).is_some() => {
+            let Value::Object(patch) = patch else {
+                return Err(refuse("the patch is not a map".to_owned()));
+            };
+            if let Some(schema) = built_in(&target.resource) {
+                let patched = strategic::apply(map(&object), patch, schema)
+                    .map_err(|e| refuse(e.to_string()))?;
+                object = Value::Object(patched);
+            }
+        }
         PatchType::Merge | PatchType::Strategic | PatchType::Apply => {
             merge::apply(&mut object, patch).map_err(|e| refuse(e.to_string()))?;
         }
@@ -35,20 +47,34 @@ pub(crate) fn apply(target: &Target, kind: PatchType, patch: &[u8]) -> Result<Va
 /// # Errors
 /// When the changes contradict each other.
 pub(crate) fn three_way(
-    _resource: &Resource,
+    resource: &Resource,
     original: &Value,
     modified: &Value,
     current: &Value,
+    overwrite: bool,
 ) -> Result<(PatchType, Value)> {
-    let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    let patch = merge::create_three_way(&map(original), &map(modified), &map(current))
+    let (original, modified, current) = (map(original), map(modified), map(current));
+    if let Some(schema) = built_in(resource) {
+        let patch = strategic::create_three_way(&original, &modified, &current, schema, overwrite)
+            .map_err(|e| Error::message(e.to_string()))?;
+        return Ok((PatchType::Strategic, Value::Object(patch)));
+    }
+    let patch = merge::create_three_way(&original, &modified, &current)
         .map_err(|e| Error::message(e.to_string()))?;
     Ok((PatchType::Merge, Value::Object(patch)))
 }
 
 /// The merge patch that makes one object of the other.
 pub(crate) fn difference(from: &Value, to: &Value) -> Value {
-    let empty = Map::new();
-    let map = |value: &Value| value.as_object().cloned().unwrap_or_else(|| empty.clone());
     Value::Object(merge::create(&map(from), &map(to)))
+}
+
+fn map(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// How the lists of a built-in kind are merged; other kinds have no such rules.
+fn built_in(resource: &Resource) -> Option<BuiltIn> {
+    let kind = kinds::of_kind(&resource.group, &resource.version, &resource.kind)?;
+    Some(BuiltIn::new(kind.schema))
 }

@@ -246,8 +246,13 @@ impl Run<'_> {
             let last: Value = annotation(&current, LAST_APPLIED)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_else(|| json!({}));
-            let (kind, patch) =
-                patching::three_way(&target.resource, &last, &target.value, &current)?;
+            let (kind, patch) = patching::three_way(
+                &target.resource,
+                &last,
+                &target.value,
+                &current,
+                self.args.on("overwrite"),
+            )?;
             if patch == json!({}) {
                 return Ok((current, false));
             }
