@@ -158,7 +158,8 @@ async fn merged(
     let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
     let original = read(text(live, &["metadata", "annotations", LAST_APPLIED]));
     let modified = read(&writing::configuration(&target.value));
-    let (kind, mut patch) = patching::three_way(&target.resource, &original, &modified, live)?;
+    let (kind, mut patch) =
+        patching::three_way(&target.resource, &original, &modified, live, true)?;
     if patch.as_object().is_some_and(serde_json::Map::is_empty) {
         return Ok(live.clone());
     }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `-o custom-columns=NAME:.metadata.name,…` and `custom-columns-file`.
 
+use k1s_core::jsonpath::{JsonPath, relaxed};
 use k1s_core::object::list;
-use k1s_core::quote::Quoted;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::print::table::align;
+use crate::print::template::go_value;
 
 /// Columns of one's own.
 pub(crate) struct Columns {
     headings: Vec<String>,
-    paths: Vec<String>,
+    paths: Vec<JsonPath>,
     headed: bool,
     widths: Vec<usize>,
 }
@@ -34,7 +35,9 @@ impl Columns {
         let (mut headings, mut paths) = (Vec::new(), Vec::new());
         for (heading, path) in pairs {
             headings.push(heading);
-            paths.push(relaxed(&path)?);
+            let path = relaxed(&path).map_err(|e| Error::message(e.to_string()))?;
+            let path = JsonPath::parse(&path).map_err(|e| Error::message(e.to_string()))?;
+            paths.push(path.allow_missing_keys(true));
         }
         Ok(Self {
             headings,
@@ -59,12 +62,11 @@ impl Columns {
             &one
         };
         for object in objects {
-            lines.push(
-                self.paths
-                    .iter()
-                    .map(|p| Ok(p.to_owned() + &object.to_string()))
-                    .collect::<Result<_>>()?,
-            );
+            let mut line = Vec::new();
+            for path in &self.paths {
+                line.push(cell(path, object)?);
+            }
+            lines.push(line);
         }
         Ok(align(&lines, &mut self.widths))
     }
@@ -101,28 +103,21 @@ fn from_file(text: &str) -> Result<Vec<(String, String)>> {
     Ok(headings.into_iter().zip(paths).collect())
 }
 
-/// `metadata.name`, `.metadata.name` and `{.metadata.name}` are all the last.
-pub(crate) fn relaxed(path: &str) -> Result<String> {
-    if path.is_empty() {
-        return Ok(String::new());
-    }
-    let inner = match (path.strip_prefix('{'), path.strip_suffix('}')) {
-        (Some(_), Some(_)) => &path[1..path.len() - 1],
-        (None, None) => path,
-        _ => {
-            return Err(Error::message(
-                "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'",
-            ));
-        }
-    };
-    let bad = inner.contains(['{', '}']);
-    if bad {
-        return Err(Error::message(format!(
-            "unexpected path string {}",
-            Quoted(path)
-        )));
-    }
-    Ok(format!("{{.{}}}", inner.strip_prefix('.').unwrap_or(inner)))
+/// What a path finds, separated by commas.
+fn cell(path: &JsonPath, object: &Value) -> Result<String> {
+    let found = path
+        .values(object)
+        .map_err(|e| Error::message(e.to_string()))?;
+    let texts: Vec<String> = found
+        .iter()
+        .flatten()
+        .map(|value| go_value(value))
+        .collect();
+    Ok(if texts.is_empty() {
+        "<none>".to_owned()
+    } else {
+        texts.join(",")
+    })
 }
 
 #[cfg(test)]
@@ -130,11 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_may_lack_dot_and_braces() {
-        for path in ["a.b", ".a.b", "{a.b}", "{.a.b}"] {
-            assert_eq!(relaxed(path).unwrap(), "{.a.b}");
-        }
-        assert!(relaxed("{.x").is_err());
+    fn columns_of_a_list_and_of_a_file() {
         assert_eq!(
             from_list("N:.a,K:.b:c").unwrap()[1],
             ("K".to_owned(), ".b:c".to_owned())

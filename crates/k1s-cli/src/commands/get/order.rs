@@ -3,12 +3,12 @@
 
 use std::cmp::Ordering;
 
+use k1s_core::jsonpath::{JsonPath, relaxed};
 use k1s_core::quote::Quoted;
 use serde_json::Value;
 
 use super::Got;
 use crate::error::{Error, Result};
-use crate::print::columns::relaxed;
 
 /// Sorts whole objects.
 pub(super) fn sort_objects(path: &str, got: &mut [Got]) -> Result {
@@ -57,18 +57,26 @@ pub(super) fn sort_tables(path: &str, got: &mut Vec<Got>) -> Result {
 
 struct Path {
     text: String,
+    path: JsonPath,
 }
 
 impl Path {
     fn new(text: &str) -> Result<Self> {
+        let text = relaxed(text).map_err(|e| Error::message(e.to_string()))?;
+        let path = JsonPath::parse(&text).map_err(|e| Error::message(e.to_string()))?;
         Ok(Self {
-            text: relaxed(text)?,
+            text,
+            path: path.allow_missing_keys(true),
         })
     }
 
     /// The field of an object, if it has it.
-    fn of(&self, _object: &Value) -> Result<Option<Value>> {
-        Ok(None)
+    fn of(&self, object: &Value) -> Result<Option<Value>> {
+        let found = self
+            .path
+            .values(object)
+            .map_err(|e| Error::message(e.to_string()))?;
+        Ok(found.into_iter().flatten().next().map(|v| v.into_owned()))
     }
 
     /// The places of the keys in their order; objects without the field come first.
