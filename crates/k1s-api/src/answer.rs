@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use k1s_core::kinds::Kind;
+use k1s_core::kinds::{Column, Kind};
 use k1s_core::rules::{self, Clock};
 use k1s_core::status::Status;
 use k1s_core::yaml;
@@ -150,7 +150,7 @@ pub(crate) fn shaped(
         Form::Table(version) => {
             let metadata = json!({"resourceVersion": k1s_core::object::resource_version(&value)});
             let rows = vec![row(kind, value, version, include, now_seconds)];
-            Ok(table(kind, version, metadata, rows))
+            Ok(table(kind.columns, version, metadata, rows))
         }
     }
 }
@@ -163,14 +163,19 @@ fn go_package(kind: &Kind) -> &str {
     }
 }
 
-fn metadata_only(value: &Value, version: MetaVersion) -> Value {
+/// The metadata of an object, as an answer of its own.
+pub(crate) fn metadata_only(value: &Value, version: MetaVersion) -> Value {
     json!({"apiVersion": version.api_version(), "kind": "PartialObjectMetadata", "metadata": value["metadata"]})
 }
 
 /// A table of rows.
-pub(crate) fn table(kind: &Kind, version: MetaVersion, metadata: Value, rows: Vec<Value>) -> Value {
-    let columns: Vec<Value> = kind
-        .columns
+pub(crate) fn table(
+    columns: &[Column],
+    version: MetaVersion,
+    metadata: Value,
+    rows: Vec<Value>,
+) -> Value {
+    let columns: Vec<Value> = columns
         .iter()
         .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": "", "priority": c.priority}))
         .collect();
@@ -254,7 +259,7 @@ impl List {
                     .iter()
                     .map(|s| named(kind, s).map(|v| row(kind, v, version, include, now_seconds)))
                     .collect::<Result<Vec<_>, _>>()?;
-                table(kind, version, self.metadata, rows)
+                table(kind.columns, version, self.metadata, rows)
             }
         };
         Ok(write(200, &value, output))

@@ -2,13 +2,15 @@
 //! `/scale`: the number of replicas of an object, as autoscaling/v1 has it.
 
 use k1s_core::field::Errors;
+use k1s_core::kinds::Column;
 use k1s_core::object::{self, int, text};
 use k1s_core::schema::Schema;
 use k1s_core::selector::LabelSelector;
 use k1s_core::status::Status;
+use k1s_core::time;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, named};
+use crate::answer::{self, Answer, Include, named};
 use crate::api::{Api, Exchange};
 use crate::content::{self, Expected};
 use crate::negotiate::{Form, Forms, Output};
@@ -35,7 +37,8 @@ pub(super) async fn act(
     target: &Target,
     exchange: &mut Exchange,
 ) -> Result<Answer, Status> {
-    let output = exchange.output(Forms::NoTable)?;
+    let output = exchange.output(Forms::Objects)?;
+    let include = Include::parse(&exchange.query, output)?;
     let stored = match verb {
         "get" => {
             api.storage()
@@ -92,17 +95,60 @@ pub(super) async fn act(
         }
     };
     let value = scale_of(&named(target.kind, &stored)?);
-    answer(value, output)
+    answer(value, output, include, exchange.now_seconds)
 }
 
-fn answer(value: Value, output: Output) -> Result<Answer, Status> {
+/// The columns of a scale's table.
+const COLUMNS: [Column; 4] = [
+    column("Name", "string"),
+    column("Desired", "integer"),
+    column("Available", "integer"),
+    column("Age", "string"),
+];
+
+const fn column(name: &'static str, kind: &'static str) -> Column {
+    Column {
+        name,
+        kind,
+        format: "",
+        priority: 0,
+    }
+}
+
+fn answer(
+    value: Value,
+    output: Output,
+    include: Include,
+    now_seconds: i64,
+) -> Result<Answer, Status> {
     let value = match output.form {
         Form::Whole => value,
-        Form::Metadata(version) => {
-            json!({"apiVersion": version.api_version(), "kind": "PartialObjectMetadata", "metadata": value["metadata"]})
+        Form::Metadata(version) => answer::metadata_only(&value, version),
+        Form::MetadataList(_) => {
+            return Err(crate::negotiate::not_acceptable(Forms::Objects, true));
         }
-        Form::Table(_) | Form::MetadataList(_) => {
-            return Err(crate::negotiate::not_acceptable(Forms::NoTable, true));
+        Form::Table(version) => {
+            let since = time::parse_time(text(&value, &["metadata", "creationTimestamp"])).ok();
+            let now =
+                jiff::Timestamp::from_second(now_seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+            let cells = json!([
+                object::name(&value),
+                int(&value, &["spec", "replicas"]).unwrap_or(0),
+                int(&value, &["status", "replicas"]).unwrap_or(0),
+                time::age(now, since),
+            ]);
+            let metadata = json!({"resourceVersion": object::resource_version(&value)});
+            let shown = match include {
+                Include::None => Value::Null,
+                Include::Metadata => answer::metadata_only(&value, version),
+                Include::Object => value,
+            };
+            answer::table(
+                &COLUMNS,
+                version,
+                metadata,
+                vec![json!({"cells": cells, "object": shown})],
+            )
         }
     };
     Ok(Answer::Value {

@@ -8,6 +8,7 @@ use k1s_core::json;
 use k1s_core::patch::merge::{self, MergePatchError};
 use k1s_core::patch::strategic::{self, BuiltIn, StrategicPatchError};
 use k1s_core::patch::{JsonPatch, JsonPatchDecodeError};
+use k1s_core::quote::Shown;
 use k1s_core::rules;
 use k1s_core::status::{Details, Status};
 use serde_json::{Map, Value};
@@ -172,17 +173,25 @@ impl Patch {
             check_names(&new, expected)?;
         }
         let unknown = decode::decode(expected.schema, &mut new)
-            .map_err(|e| undecodable(old, &e.to_string()))?;
+            .map_err(|e| undecodable(&self.shown(old), &e.to_string()))?;
         content::strict(
             validation,
             self.duplicates.clone(),
             self.unknown.iter().cloned().chain(unknown).collect(),
             warnings,
         )
-        .map_err(|words| undecodable(old, &words))?;
+        .map_err(|words| undecodable(&self.shown(old), &words))?;
         new["apiVersion"] = expected.api_version().into();
         new["kind"] = expected.kind.into();
         Ok(new)
+    }
+
+    /// What a refusal shows: a strategic patch as Go prints a map, else the object that was patched.
+    fn shown(&self, old: &Value) -> String {
+        match &self.kind {
+            PatchKind::Strategic(patch) => Shown(&Value::Object(patch.clone())).to_string(),
+            PatchKind::Json(_) | PatchKind::Merge(_) => old.to_string(),
+        }
     }
 }
 
@@ -196,7 +205,7 @@ fn check_names(new: &Value, expected: &Expected) -> Result<(), Status> {
         return Ok(());
     }
     Err(undecodable(
-        new,
+        &new.to_string(),
         &format!(
             "no kind {} is registered for version {}",
             quote(kind),
@@ -206,12 +215,12 @@ fn check_names(new: &Value, expected: &Expected) -> Result<(), Status> {
 }
 
 /// 422 about the patch as a whole: what it makes cannot be an object of the kind.
-fn undecodable(shown: &Value, words: &str) -> Status {
+fn undecodable(shown: &str, words: &str) -> Status {
     let mut errors = Errors::new();
     errors.push(
         Fault::Invalid,
         "patch",
-        format!("Invalid value: {}: {words}", quote(&shown.to_string())),
+        format!("Invalid value: {}: {words}", quote(shown)),
     );
     Status::invalid("", "", "", errors)
 }

@@ -371,7 +371,7 @@ impl Watch {
                 let object = json!({"apiVersion": version.api_version(), "kind": "PartialObjectMetadata", "metadata": metadata});
                 let cells = vec![Value::Null; self.kind.columns.len()];
                 answer::table(
-                    self.kind,
+                    self.kind.columns,
                     version,
                     json!({"resourceVersion": revision.0.to_string()}),
                     vec![json!({"cells": cells, "object": object})],
