@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::api::Api;
-use crate::{garbage, namespaces, owners, service_accounts, unfinished};
+use crate::{cluster_roles, garbage, namespaces, owners, service_accounts, unfinished};
 
 /// A write that something follows from.
 #[derive(Clone, Debug)]
@@ -107,12 +107,17 @@ fn blocking_changed(new: &Value, old: Option<&Value>) -> bool {
 
 /// Kinds whose writes something follows from beside their owners.
 fn watched(kind: &Kind) -> bool {
-    kind.group.is_empty()
-        && matches!(
+    match kind.group {
+        "" => matches!(
             kind.kind,
             "Namespace" | "ServiceAccount" | "ConfigMap" | "Secret"
-        )
+        ),
+        RBAC => kind.kind == "ClusterRole",
+        _ => false,
+    }
 }
+
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The followups that are yet to be done.
 #[derive(Default)]
@@ -195,6 +200,9 @@ impl Api {
     /// Does what follows from one write. A failure is not the writer's: what could not be done is tried again at the next cause.
     async fn see_to(&self, followup: &Followup) {
         let core = followup.kind.group.is_empty();
+        if followup.kind.group == RBAC && watched(followup.kind) {
+            cluster_roles::aggregate(self).await;
+        }
         match followup.what {
             What::Nothing => {}
             What::Created | What::Changed => {

@@ -12,6 +12,7 @@ mod answer;
 mod api;
 mod body;
 mod clock;
+mod cluster_roles;
 mod content;
 mod convert;
 pub mod discovery;

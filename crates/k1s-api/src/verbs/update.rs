@@ -127,7 +127,13 @@ pub(crate) async fn update_part(
             "metadata.resourceVersion",
             "Invalid value: 0: must be specified for an update",
         );
-        return Err(Status::invalid(kind.group, kind.kind, &target.name, errors));
+        // this refusal names the resource, where others name the kind
+        return Err(Status::invalid(
+            kind.group,
+            kind.plural,
+            &target.name,
+            errors,
+        ));
     }
     let terms = Terms {
         part,
