@@ -22,9 +22,11 @@ mod expose;
 mod generators;
 mod get;
 mod label;
+mod nodes;
 mod options;
 mod patch;
 mod replace;
+mod rollout;
 mod run;
 mod scale;
 mod version;
@@ -40,8 +42,12 @@ pub const COMMANDS: &[&Command] = &[
     &get::COMMAND,
     &edit::COMMAND,
     &delete::COMMAND,
+    &rollout::COMMAND,
     &scale::COMMAND,
     &cluster_info::COMMAND,
+    &nodes::CORDON,
+    &nodes::UNCORDON,
+    &nodes::TAINT,
     &describe::COMMAND,
     &auth::COMMAND,
     &events::COMMAND,

@@ -280,6 +280,12 @@ impl Context {
                     }
                 }
                 if let Some(kind) = best {
+                    let others = kinds::all().iter().filter(|other| {
+                        other.short_names.contains(&asked.resource) && other.group != kind.group
+                    });
+                    if kind.short_names.contains(&asked.resource) {
+                        self.warn_of_others(word, others.map(Kind::group_resource));
+                    }
                     return Ok(Rc::new(Resource::of_kind(kind)));
                 }
             }
@@ -296,6 +302,11 @@ impl Context {
                 fits && r.is_named(asked.resource)
             });
             if let Some(found) = found {
+                let short = |r: &Resource| r.short_names.iter().any(|name| name == asked.resource);
+                let others = all.iter().filter(|r| short(r) && r.group != found.group);
+                if short(found) {
+                    self.warn_of_others(word, others.map(|r| r.group_resource()));
+                }
                 return Ok(found.clone());
             }
         }
@@ -304,6 +315,20 @@ impl Context {
             group: String::new(),
             version: String::new(),
         })
+    }
+
+    /// Says which other resources a short name may have meant.
+    fn warn_of_others(&self, word: &str, others: impl Iterator<Item = String>) {
+        let mut told: Vec<String> = Vec::new();
+        for other in others {
+            if !told.contains(&other) {
+                let word = Quoted(word);
+                self.warn(&format!(
+                    "short name {word} could also match lower priority resource {other}"
+                ));
+                told.push(other);
+            }
+        }
     }
 
     /// The resource that serves a kind of a version.

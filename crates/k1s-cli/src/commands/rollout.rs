@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `rollout`: how far a change of pods has come; pausing, going on, starting anew.
+
+mod progress;
+
+use std::time::Duration;
+
+use k1s_core::object::{is_true, text};
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+
+use crate::client::Call;
+use crate::command::Command;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::flag::{Flag, Parsed};
+use crate::print::{self, Outcome};
+use crate::selection::{Selection, Target};
+use crate::source;
+use crate::watch::Watch;
+use crate::writing::{PatchType, Writer};
+use progress::{Progress, progress};
+
+/// The group.
+pub(super) static COMMAND: Command = Command {
+    name: "rollout",
+    aliases: &[],
+    usage: "SUBCOMMAND",
+    about: "Follow and steer the rollout of a change",
+    flags: &[],
+    subcommands: &[&PAUSE, &RESTART, &RESUME, &STATUS],
+    run: None,
+};
+
+const COMMON: &[Flag] = &[
+    Flag::text("field-manager", "Who is named as the owner of the fields.")
+        .default("kubectl-rollout"),
+    Flag::text("selector", "Only objects with such labels.").short('l'),
+];
+
+static PAUSE: Command = Command {
+    name: "pause",
+    aliases: &[],
+    usage: "(-f FILE | TYPE NAME)",
+    about: "Let a rollout wait",
+    flags: &[source::FLAGS, print::FLAGS, COMMON],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(change(cx, flags, Change::Pause))),
+};
+
+static RESUME: Command = Command {
+    name: "resume",
+    aliases: &[],
+    usage: "(-f FILE | TYPE NAME)",
+    about: "Let a paused rollout go on",
+    flags: &[source::FLAGS, print::FLAGS, COMMON],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(change(cx, flags, Change::Resume))),
+};
+
+static RESTART: Command = Command {
+    name: "restart",
+    aliases: &[],
+    usage: "(-f FILE | TYPE NAME)",
+    about: "Replace all pods of an object",
+    flags: &[source::FLAGS, print::FLAGS, COMMON],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(change(cx, flags, Change::Restart))),
+};
+
+static STATUS: Command = Command {
+    name: "status",
+    aliases: &[],
+    usage: "(-f FILE | TYPE NAME) [--watch=false] [--timeout=DURATION]",
+    about: "Show how far a rollout has come",
+    flags: &[
+        source::FLAGS,
+        COMMON,
+        &[
+            Flag::duration("timeout", "0s", "How long to watch; 0 is for ever."),
+            Flag::switch("watch", "Watch until the rollout is done.")
+                .short('w')
+                .default("true"),
+        ],
+    ],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(status(cx, flags))),
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Pause,
+    Resume,
+    Restart,
+}
+
+async fn change(cx: &Context, flags: &Parsed, change: Change) -> Result {
+    let writer = Writer::new(flags)?;
+    let mut outcome = Outcome::new(flags)?;
+    let mut errors = Vec::new();
+    for target in targets(cx, flags).await? {
+        let done = match target {
+            Ok(target) => apply(cx, &writer, &mut outcome, &target, change).await,
+            Err(error) => Err(error),
+        };
+        errors.extend(done.err());
+    }
+    Error::all(errors)
+}
+
+async fn apply(
+    cx: &Context,
+    writer: &Writer,
+    outcome: &mut Outcome,
+    target: &Target,
+    change: Change,
+) -> Result {
+    let kind = target.resource.kind.as_str();
+    let title = format!("{} \"{}\"", target.resource.group_resource(), target.name);
+    let paused = is_true(&target.value, &["spec", "paused"]);
+    let refused = match change {
+        Change::Pause if kind != "Deployment" => format!("{title} pausing is not supported"),
+        Change::Resume if kind != "Deployment" => format!("{title} resuming is not supported"),
+        Change::Restart if !["DaemonSet", "Deployment", "StatefulSet"].contains(&kind) => {
+            format!("{title} restarting is not supported")
+        }
+        Change::Pause if paused => format!("{title} is already paused"),
+        Change::Resume if !paused => format!("{title} is not paused"),
+        Change::Restart if paused => {
+            format!("{title} can't restart paused deployment (run rollout resume first)")
+        }
+        _ => String::new(),
+    };
+    if !refused.is_empty() {
+        return Err(Error::Message(refused));
+    }
+    let (patch, done) = match change {
+        Change::Pause => (json!({ "spec": { "paused": true } }), "paused"),
+        Change::Resume => (json!({ "spec": { "paused": null } }), "resumed"),
+        Change::Restart => {
+            let now = k1s_core::time::print_time(jiff::Timestamp::now());
+            let annotations = json!({ "kubectl.kubernetes.io/restartedAt": now });
+            (
+                json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } }),
+                "restarted",
+            )
+        }
+    };
+    let object = writer
+        .patch(cx, target, "", PatchType::Strategic, patch.to_string())
+        .await?;
+    outcome.tell(cx, &target.resource, &object, done)
+}
+
+async fn targets(cx: &Context, flags: &Parsed) -> Result<Vec<Result<Target>>> {
+    if flags.args.is_empty() && !source::is_given(flags) {
+        return Err(Error::message("required resource not specified"));
+    }
+    let mut selection = Selection::new(cx, flags)?;
+    selection.bare_kind_is_all = true;
+    selection.targets(cx, flags, true).await
+}
+
+async fn status(cx: &Context, flags: &Parsed) -> Result {
+    let limit = flags.duration("timeout");
+    let limit = if limit.is_zero() {
+        Duration::from_secs(365 * 24 * 3600)
+    } else {
+        limit
+    };
+    for target in targets(cx, flags).await? {
+        let target = target?;
+        let follow = follow(cx, &target, flags.on("watch"));
+        timeout_at(Instant::now() + limit, follow)
+            .await
+            .unwrap_or_else(|_| Err(Error::message("timed out waiting for the condition")))?;
+    }
+    Ok(())
+}
+
+/// Prints the state of a rollout each time it changes, until it is done.
+async fn follow(cx: &Context, target: &Target, watch: bool) -> Result {
+    let kind = target.resource.kind.as_str();
+    let call = Call::get(target.resource.path(&target.namespace, "", ""))
+        .query("fieldSelector", format!("metadata.name={}", target.name));
+    let mut object = target.value.clone();
+    loop {
+        let mut version = text(&object, &["metadata", "resourceVersion"]).to_owned();
+        if tell(cx, kind, &object)? || !watch {
+            return Ok(());
+        }
+        let mut changes = Watch::start(cx, call.clone(), &version).await?;
+        while let Some(event) = changes.next().await? {
+            if event.kind == "DELETED" {
+                return Err(Error::message("object has been deleted"));
+            }
+            text(&event.object, &["metadata", "resourceVersion"]).clone_into(&mut version);
+            if tell(cx, kind, &event.object)? {
+                return Ok(());
+            }
+        }
+        object = cx.json(&Call::get(target.path())).await?;
+    }
+}
+
+fn tell(cx: &Context, kind: &str, object: &serde_json::Value) -> Result<bool> {
+    let Progress { text, done } = progress(kind, object).map_err(Error::Message)?;
+    cx.line(text)?;
+    cx.flush()?;
+    Ok(done)
+}
