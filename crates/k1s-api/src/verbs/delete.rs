@@ -130,12 +130,15 @@ pub(crate) async fn delete_object(
     exchange: &Exchange,
 ) -> Result<Deletion, Status> {
     let stored_kind = convert::storage_kind(kind);
+    let mut marked = false;
     loop {
         let Some(present) = api.storage().get(kind, namespace, name)? else {
             return Err(Status::not_found(kind, name));
         };
         let mut old = present.object(stored_kind)?;
-        check_preconditions(kind, &old, name, options)?;
+        if !marked {
+            check_preconditions(kind, &old, name, options)?;
+        }
         if kind.kind == "Namespace"
             && kind.group.is_empty()
             && SYSTEM_NAMESPACES[..3].contains(&name)
@@ -149,6 +152,25 @@ pub(crate) async fn delete_object(
         object::remove(&mut old, &["metadata", "resourceVersion"]);
         let new = match next(kind, &old, options, exchange.now_seconds) {
             Next::Stay => return Ok(Deletion::Held(present.bytes)),
+            Next::Go if needs_mark(kind, &old) && !options.dry_run => {
+                // The last that is seen of a pod says that it was deleted without grace.
+                let mut last = old.clone();
+                if !object::is_deleting(&old) {
+                    count_deletion(&mut last);
+                }
+                set_deletion(&mut last, exchange.now_seconds, 0);
+                let none = crate::storage::Claims::default();
+                match api
+                    .storage()
+                    .replace(stored_kind, &last, &old, present.revision, none)
+                    .await
+                {
+                    Ok(_) => marked = true,
+                    Err(WriteError::Exists | WriteError::Conflict) => {}
+                    Err(WriteError::Failed(status)) => return Err(status),
+                }
+                continue;
+            }
             Next::Go => None,
             Next::Change(new) => Some(new),
         };
@@ -177,7 +199,6 @@ pub(crate) async fn delete_object(
                     release: admission::claims_of(stored_kind, &old),
                     ..Default::default()
                 };
-                mark_last(kind, &mut old, exchange.now_seconds);
                 (
                     api.storage()
                         .delete(stored_kind, &old, present.revision, claims)
@@ -264,15 +285,10 @@ fn next_of_namespace(old: &Value, now_seconds: i64) -> Next {
     Next::Change(new)
 }
 
-/// What is last seen of a pod says that it was deleted without grace.
-fn mark_last(kind: &Kind, pod: &mut Value, now_seconds: i64) {
-    if kind.kind != "Pod" || !kind.group.is_empty() {
-        return;
-    }
-    if !object::is_deleting(pod) {
-        count_deletion(pod);
-    }
-    set_deletion(pod, now_seconds, 0);
+/// Whether a pod that goes does not say yet that it has no time left.
+fn needs_mark(kind: &Kind, pod: &Value) -> bool {
+    let grace = object::int(pod, &["metadata", "deletionGracePeriodSeconds"]);
+    kind.kind == "Pod" && kind.group.is_empty() && (!object::is_deleting(pod) || grace != Some(0))
 }
 
 /// The first delete counts as a change of what is wanted.
