@@ -257,7 +257,7 @@ impl Context {
         self.timeout()?;
         let transport: Rc<dyn Transport> = if self.wants_server() {
             let access = self.kubeconfig()?.access(&self.globals)?;
-            if access.insecure {
+            if access.insecure && access.server.starts_with("https:") {
                 self.talk(
                     "Warning: the server's certificate is not checked (insecure-skip-tls-verify)",
                 );

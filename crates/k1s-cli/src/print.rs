@@ -292,7 +292,7 @@ fn write_kyaml(out: &mut String, value: &Value, depth: usize) {
             indent(out, depth);
             out.push('}');
         }
-        Value::Array(items) if !items.is_empty() => {
+        Value::Array(items) if items[..].iter().any(Value::is_object) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {
@@ -300,6 +300,16 @@ fn write_kyaml(out: &mut String, value: &Value, depth: usize) {
                 }
                 write_kyaml(out, item, depth);
             }
+            out.push(']');
+        }
+        Value::Array(items) if !items.is_empty() => {
+            out.push_str("[\n");
+            for item in items {
+                indent(out, depth + 1);
+                write_kyaml(out, item, depth + 1);
+                out.push_str(",\n");
+            }
+            indent(out, depth);
             out.push(']');
         }
         Value::String(text) => out.push_str(&k1s_core::quote::Quoted(text).to_string()),

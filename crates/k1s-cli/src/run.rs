@@ -53,7 +53,7 @@ pub async fn run(root: &'static Command, host: Host, words: &[String]) -> i32 {
         Err(e) => {
             let text = e.render();
             if !text.is_empty() {
-                context.talk(text.trim_end_matches('\n'));
+                context.talk(text.strip_suffix('\n').unwrap_or(&text));
             }
             e.exit_code()
         }

@@ -615,7 +615,7 @@ impl Selection {
                     name,
                 }) => {
                     let call = Call::get(resource.path(&namespace, &name, &self.subresource));
-                    out.push(cx.json(&call).await.map(|value| Target {
+                    out.push(cx.object(&call, &namespace).await.map(|value| Target {
                         resource,
                         namespace,
                         name,
@@ -633,10 +633,14 @@ impl Selection {
                         &target.name,
                         &self.subresource,
                     ));
-                    out.push(cx.json(&call).await.map(|value| {
-                        target.value = value;
-                        *target
-                    }));
+                    out.push(
+                        cx.object(&call, &target.namespace.clone())
+                            .await
+                            .map(|value| {
+                                target.value = value;
+                                *target
+                            }),
+                    );
                 }
             }
         }

@@ -188,7 +188,11 @@ impl Run<'_> {
             )));
         }
         writing::remember(&mut target.value);
-        let current = match self.cx.json(&Call::get(target.path())).await {
+        let current = match self
+            .cx
+            .object(&Call::get(target.path()), &target.namespace)
+            .await
+        {
             Ok(current) => current,
             Err(e) if e.is_not_found() => return self.create(target).await,
             Err(e) => {

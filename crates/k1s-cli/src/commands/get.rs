@@ -195,11 +195,12 @@ async fn tables(cx: &Context, args: &Parsed, selection: &Selection, plan: Plan) 
     if !sort.is_empty() {
         order::sort_tables(sort, &mut got)?;
     }
+    // A kind without objects counts as well.
+    let with_kind = args.on("show-kind") || several_kinds(&got);
     got.retain(|g| {
         text(&g.value, &["kind"]) != "Table"
             || g.value["rows"].as_array().is_some_and(|r| !r.is_empty())
     });
-    let with_kind = args.on("show-kind") || several_kinds(&got);
     let mut written = false;
     let mut sheet: Option<(Rc<Resource>, Sheet)> = None;
     for Got { resource, value } in got {
@@ -294,7 +295,7 @@ async fn fetch(
                 let call = Call::get(resource.path(&namespace, &name, &selection.subresource))
                     .accept(accept)
                     .query("includeObject", include);
-                cx.json(&call)
+                cx.object(&call, &namespace)
                     .await
                     .map(|value| got.push(Got { resource, value }))
             }
