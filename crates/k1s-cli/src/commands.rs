@@ -29,6 +29,7 @@ mod replace;
 mod rollout;
 mod run;
 mod scale;
+mod set;
 mod version;
 mod wait;
 
@@ -38,6 +39,7 @@ pub const COMMANDS: &[&Command] = &[
     &autoscale::COMMAND,
     &expose::COMMAND,
     &run::COMMAND,
+    &set::COMMAND,
     &explain::COMMAND,
     &get::COMMAND,
     &edit::COMMAND,
