@@ -191,10 +191,15 @@ fn row(
 ) -> Value {
     let cells = match rules::of(kind).cells {
         Some(cells) => cells(&value, &Clock { now_seconds }),
-        None => vec![
-            value["metadata"]["name"].clone(),
-            value["metadata"]["creationTimestamp"].clone(),
-        ],
+        None => kind
+            .columns
+            .iter()
+            .map(|column| match column.name {
+                "Name" => value["metadata"]["name"].clone(),
+                "Age" | "Created At" => value["metadata"]["creationTimestamp"].clone(),
+                _ => "".into(),
+            })
+            .collect(),
     };
     let mut row = Map::new();
     row.insert("cells".into(), cells.into());

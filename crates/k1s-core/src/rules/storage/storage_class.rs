@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! StorageClass and other kinds of storage.k8s.io.
+//! StorageClass.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::address::report;
-use super::keep::{immutable_root, same};
-use super::{Clock, Rules, cells, label_selector};
 use crate::field::{Errors, Path};
 use crate::name;
 use crate::object::{self, annotation, is_true, list, make_map, map, text};
+use crate::rules::address::report;
+use crate::rules::keep::{immutable_root, same};
+use crate::rules::{Clock, Rules, cells, label_selector};
 
-/// The rules of a kind of this group.
-pub(super) fn of(kind: &str) -> Option<&'static Rules> {
-    (kind == "StorageClass").then_some(&STORAGE_CLASS)
-}
-
-static STORAGE_CLASS: Rules = Rules {
+pub(super) static RULES: Rules = Rules {
     default: |object| {
         let map = make_map(object);
         object::default_absent(map, "reclaimPolicy", "Delete");

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//! CSIDriver.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::field::{Errors, Path};
+use crate::name;
+use crate::object::{self, int, is_true, list, map_mut, text};
+use crate::rules::address::report;
+use crate::rules::keep::immutable;
+use crate::rules::{Clock, Rules, cells};
+
+pub(super) static RULES: Rules = Rules {
+    default,
+    validate: |object, errors| {
+        validate_name(object, errors);
+        validate(object, errors);
+    },
+    validate_update: |new, old, errors| {
+        validate(new, errors);
+        let (new, old) = (&new["spec"], &old["spec"]);
+        for key in ["attachRequired", "volumeLifecycleModes"] {
+            immutable(new, old, key, &Path::new("spec"), errors);
+        }
+    },
+    unconditional_update: false,
+    cells: Some(row),
+    ..Rules::NONE
+};
+
+const NAME_BYTES: usize = 63;
+const GROUP_POLICIES: [&str; 3] = ["File", "None", "ReadWriteOnceWithFSType"];
+const MODES: [&str; 2] = ["Ephemeral", "Persistent"];
+const LEAST_TOKEN_SECONDS: i64 = 600;
+const MOST_TOKEN_SECONDS: i64 = 1 << 32;
+
+fn default(object: &mut Value) {
+    let spec = map_mut(object, &["spec"]);
+    object::default_absent(spec, "attachRequired", true);
+    for key in [
+        "podInfoOnMount",
+        "storageCapacity",
+        "requiresRepublish",
+        "seLinuxMount",
+    ] {
+        object::default_absent(spec, key, false);
+    }
+    object::default_absent(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
+    object::default(spec, "volumeLifecycleModes", json!(["Persistent"]));
+}
+
+fn validate_name(object: &Value, errors: &mut Errors) {
+    let name = object::name(object);
+    let path = Path::new("metadata");
+    let path = path.child("name");
+    if name.len() > NAME_BYTES {
+        errors.too_long(path, NAME_BYTES);
+    }
+    let lower = name.to_lowercase();
+    report(name::dns1123_subdomain(&lower), name, &path, errors);
+}
+
+fn validate(object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    let path = Path::new("spec");
+    let policy = text(spec, &["fsGroupPolicy"]);
+    if !policy.is_empty() && !GROUP_POLICIES.contains(&policy) {
+        errors.not_supported(path.child("fsGroupPolicy"), &json!(policy), &GROUP_POLICIES);
+    }
+    let tokens = path.child("tokenRequests");
+    let mut audiences = BTreeSet::new();
+    for (index, token) in list(spec, &["tokenRequests"]).iter().enumerate() {
+        let path = tokens.index(index);
+        let audience = text(token, &["audience"]);
+        if !audiences.insert(audience) {
+            errors.duplicate(path.child("audience"), &json!(audience));
+        }
+        let Some(seconds) = int(token, &["expirationSeconds"]) else {
+            continue;
+        };
+        let path = path.child("expirationSeconds");
+        if seconds < LEAST_TOKEN_SECONDS {
+            let detail = "may not specify a duration less than 10 minutes";
+            errors.invalid(path, &json!(seconds), detail);
+        }
+        if seconds > MOST_TOKEN_SECONDS {
+            let detail = "may not specify a duration larger than 2^32 seconds";
+            errors.invalid(path, &json!(seconds), detail);
+        }
+    }
+    for mode in list(spec, &["volumeLifecycleModes"]) {
+        if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
+            errors.not_supported(path.child("volumeLifecycleModes"), mode, &MODES);
+        }
+    }
+}
+
+fn row(object: &Value, clock: &Clock) -> Vec<Value> {
+    let spec = &object["spec"];
+    let tokens: Vec<&str> = list(spec, &["tokenRequests"])
+        .iter()
+        .map(|token| text(token, &["audience"]))
+        .collect();
+    let modes: Vec<&str> = list(spec, &["volumeLifecycleModes"])
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    vec![
+        cells::name(object),
+        is_true(spec, &["attachRequired"]).into(),
+        is_true(spec, &["podInfoOnMount"]).into(),
+        is_true(spec, &["storageCapacity"]).into(),
+        if tokens.is_empty() {
+            cells::UNSET.into()
+        } else {
+            tokens.join(",").into()
+        },
+        is_true(spec, &["requiresRepublish"]).into(),
+        cells::or_none(modes.join(",")),
+        cells::age(object, clock),
+    ]
+}
