@@ -265,6 +265,9 @@ impl Selection {
     }
 
     fn one(&self, resource: &Rc<Resource>, name: &str) -> Result<Ask> {
+        if name.is_empty() {
+            return Err(Error::message("resource name may not be empty"));
+        }
         if resource.namespaced && self.all_namespaces {
             return Err(Error::message(
                 "a resource cannot be retrieved by name across all namespaces",
@@ -285,7 +288,7 @@ impl Selection {
     /// The kinds of `a,b`, with categories in their members' names.
     async fn kinds(&self, cx: &Context, words: &str) -> Result<Vec<String>> {
         let mut out = Vec::new();
-        for word in words.split(',').filter(|w| !w.is_empty()) {
+        for word in words.split(',') {
             if word == "all" {
                 for resource in cx.category(word).await? {
                     let listed = resource.verbs.iter().any(|v| v == "list");
@@ -657,7 +660,7 @@ fn not_valid(source: &str, why: &str) -> Error {
 }
 
 /// What is said when a command is about nothing.
-fn nothing_named() -> Error {
+pub(crate) fn nothing_named() -> Error {
     Error::message(
         "You must provide one or more resources by argument or filename.\n\
          Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   \

@@ -6,8 +6,7 @@ use k1s_core::object::{list, text};
 use crate::client::Call;
 use crate::command::Command;
 use crate::context::Context;
-use crate::error::{Error, Result};
-use crate::flag::Parsed;
+use crate::error::Result;
 
 /// `cluster-info`.
 pub(super) static COMMAND: Command = Command {
@@ -17,16 +16,10 @@ pub(super) static COMMAND: Command = Command {
     about: "Show where the API and the services of the cluster are.",
     flags: &[],
     subcommands: &[],
-    run: Some(|cx, args| Box::pin(run(cx, args))),
+    run: Some(|cx, _| Box::pin(run(cx))),
 };
 
-async fn run(cx: &Context, args: &Parsed) -> Result {
-    if !args.args.is_empty() {
-        return Err(Error::usage(
-            format!("unknown command \"{}\"", args.args.join(" ")),
-            args,
-        ));
-    }
+async fn run(cx: &Context) -> Result {
     let call = Call::get("/api/v1/namespaces/kube-system/services")
         .query("labelSelector", "kubernetes.io/cluster-service=true")
         .query("limit", "500");

@@ -100,9 +100,8 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
         )));
     }
     if args.on("output-watch-events") && !(args.on("watch") || args.on("watch-only")) {
-        return Err(Error::usage(
+        return Err(Error::message(
             "--output-watch-events option can only be used with --watch or --watch-only",
-            args,
         ));
     }
     let printer = Printer::new(args, Forms::Tables)?;
@@ -134,9 +133,10 @@ async fn raw(cx: &Context, args: &Parsed) -> Result {
     }
     let path = args.text("raw");
     if !path.starts_with('/') {
-        return Err(Error::message(
-            "--raw must be a path that begins with a slash",
-        ));
+        return Err(Error::message(format!(
+            "--raw must be a valid URL path: parse {}: invalid URI for request",
+            k1s_core::quote::Quoted(path)
+        )));
     }
     let answer = cx
         .call(&Call::get(path).accept("application/json, */*"))
@@ -193,8 +193,13 @@ async fn tables(cx: &Context, args: &Parsed, selection: &Selection, plan: Plan) 
     let (mut got, mut errors) = fetch(cx, args, selection, plan, accept).await;
     let sort = args.text("sort-by");
     if !sort.is_empty() {
-        order::sort_tables(sort, &mut got)?;
+        match order::sort_tables(sort, &mut got) {
+            // A path that no row has leaves no rows, as in kubectl.
+            Err(Error::Message(_)) => got.clear(),
+            outcome => outcome?,
+        }
     }
+    let namespaced = got.iter().all(|g| g.resource.namespaced);
     // A kind without objects counts as well.
     let with_kind = args.on("show-kind") || several_kinds(&got);
     got.retain(|g| {
@@ -231,7 +236,7 @@ async fn tables(cx: &Context, args: &Parsed, selection: &Selection, plan: Plan) 
         cx.print(text)?;
     }
     if !written && !args.on("ignore-not-found") && errors.is_empty() {
-        if selection.all_namespaces {
+        if selection.all_namespaces || !namespaced {
             cx.talk("No resources found");
         } else {
             cx.talk(format_args!(

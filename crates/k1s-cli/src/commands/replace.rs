@@ -62,9 +62,6 @@ pub(super) static COMMAND: Command = Command {
 };
 
 async fn run(cx: &Context, args: &Parsed) -> Result {
-    if !args.args.is_empty() {
-        return Err(Error::unexpected("Unexpected args", args));
-    }
     if !source::is_given(args) {
         return Err(Error::message("must specify one of -f and -k"));
     }

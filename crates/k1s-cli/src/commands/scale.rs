@@ -70,16 +70,14 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
             Err(e) => errors.push(e),
         }
     }
-    Error::all(errors)?;
     if !args.text("resource-version").is_empty() && targets.len() > 1 {
         return Err(Error::message(
             "cannot use --resource-version with multiple resources",
         ));
     }
-    if targets.is_empty() {
+    if targets.is_empty() && errors.is_empty() {
         return Err(Error::message("no objects passed to scale"));
     }
-    let mut errors = Vec::new();
     for target in targets {
         match one(cx, args, &writer, &mut outcome, &target, replicas).await {
             Ok(()) => {}

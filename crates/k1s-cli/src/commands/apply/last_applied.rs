@@ -119,7 +119,7 @@ fn parsed(text: &str) -> Result<Value> {
 
 async fn set(cx: &Context, args: &Parsed) -> Result {
     if !source::is_given(args) {
-        return Err(Error::message("must specify one of -f and -k"));
+        return Err(crate::selection::nothing_named());
     }
     let mut outcome = Outcome::new(args)?;
     let writer = Writer {
@@ -182,9 +182,8 @@ async fn edit(cx: &Context, args: &Parsed) -> Result {
         let target = target?;
         let Some(now) = annotation(&target.value, LAST_APPLIED) else {
             return Err(Error::message(format!(
-                "no last-applied-configuration annotation found on resource: {}, to create the annotation, use the command \
-                 {PROGRAM} apply set-last-applied --create-annotation",
-                target.name
+                "no last-applied-configuration annotation found on resources, to create the annotation, use command \
+                 `{PROGRAM} apply set-last-applied --create-annotation`"
             )));
         };
         let shown = parsed(now)?;
