@@ -9,7 +9,7 @@ mod limit_range;
 mod lookup;
 mod node_taint;
 mod pod_security;
-mod pods;
+pub(crate) mod pods;
 mod priority_class;
 mod runtime_class;
 mod service_account;
@@ -88,7 +88,10 @@ pub(crate) fn check_update(
     exchange: &mut Exchange,
 ) -> Result<(), Status> {
     match (kind.group, kind.kind) {
-        ("", "Pod") => pod_security::check_pod(api, kind, namespace, new, Some(old), exchange),
+        ("", "Pod") => {
+            pods::check_resized(api, kind, namespace, new, old)?;
+            pod_security::check_pod(api, kind, namespace, new, Some(old), exchange)
+        }
         ("", "Namespace") => pod_security::check_namespace(api, new, old, exchange),
         ("scheduling.k8s.io", "PriorityClass") => {
             priority_class::check_default(api, kind, new, false)

@@ -66,16 +66,41 @@ pub(super) fn update(new: &mut Value, old: &Value) {
     }
 }
 
+/// Looks at what the containers of a pod ask for and may use, when that has changed.
+pub(super) fn check_resized(
+    api: &Api,
+    kind: &'static Kind,
+    namespace: &str,
+    new: &Value,
+    old: &Value,
+) -> Result<(), Status> {
+    let resources = |pod: &Value| -> Vec<Option<Value>> {
+        ["containers", "initContainers"]
+            .iter()
+            .flat_map(|list| object::list(pod, &["spec", list]))
+            .map(|container| container.get("resources").cloned())
+            .collect()
+    };
+    if resources(new) == resources(old) {
+        return Ok(());
+    }
+    limit_range::check_pod(api, kind, namespace, new)
+}
+
 /// A pod that is put on a node tells where that node is.
 fn topology_labels(api: &Api, pod: &mut Value) -> Result<(), Status> {
     let node = text(pod, &["spec", "nodeName"]).to_owned();
-    let Some(node) = lookup::one(api, lookup::kind("", "v1", "Node")?, "", &node)? else {
-        return Ok(());
-    };
-    for key in TOPOLOGY_LABELS {
-        if let Some(value) = object::label(&node, key) {
-            object::set(pod, &["metadata", "labels", key], value);
-        }
+    for (key, value) in labels_of_node(api, &node)? {
+        object::set(pod, &["metadata", "labels", key], value);
     }
     Ok(())
+}
+
+/// The labels that say where a node is; none where there is no such node.
+pub(crate) fn labels_of_node(api: &Api, node: &str) -> Result<Vec<(&'static str, String)>, Status> {
+    let node = lookup::one(api, lookup::kind("", "v1", "Node")?, "", node)?;
+    Ok(TOPOLOGY_LABELS
+        .into_iter()
+        .filter_map(|key| Some((key, object::label(node.as_ref()?, key)?.to_owned())))
+        .collect())
 }

@@ -93,6 +93,7 @@ pub(super) async fn bind(
         checks_version: false,
         uid_is_precondition: false,
     };
+    let labels = crate::admission::pods::labels_of_node(api, &node)?;
     change(api, target, exchange, terms, |old, exchange| {
         let uid = object::uid(&binding);
         if !uid.is_empty() && uid != object::uid(old) {
@@ -110,6 +111,11 @@ pub(super) async fn bind(
         }
         let mut new = old.clone();
         object::set(&mut new, &["spec", "nodeName"], node.as_str());
+        for (key, value) in &labels {
+            if object::label(old, key).is_none() {
+                object::set(&mut new, &["metadata", "labels", key], value.as_str());
+            }
+        }
         for (key, value) in object::map(&binding, &["metadata", "annotations"]).into_iter().flatten() {
             object::set(&mut new, &["metadata", "annotations", key], value.clone());
         }

@@ -157,3 +157,49 @@ fn cells(controller: &Value, clock: &Clock) -> Vec<Value> {
         cells::labels(at(controller, &["spec", "selector"])),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(spec: Value, expected: &[&str]) {
+        let mut controller = json!({ "spec": spec });
+        default(&mut controller);
+        let mut errors = Errors::new();
+        validate(&controller, &mut errors);
+        let found: Vec<String> = errors
+            .iter()
+            .map(|e| format!("{}: {}", e.field, e.message))
+            .collect();
+        assert_eq!(found, expected, "{controller}");
+    }
+
+    #[test]
+    fn specs() {
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        check(json!({ "template": template }), &[]);
+        check(
+            json!({"selector": {"a": "c"}, "template": template}),
+            &[
+                r#"spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`"#,
+            ],
+        );
+        check(
+            json!({"replicas": -1}),
+            &[
+                "spec.selector: Required value",
+                "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+                "spec.template: Required value",
+            ],
+        );
+    }
+
+    #[test]
+    fn labels_come_from_the_template() {
+        let mut controller = json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}});
+        default(&mut controller);
+        assert_eq!(controller["spec"]["selector"], json!({"a": "b"}));
+        assert_eq!(controller["metadata"]["labels"], json!({"a": "b"}));
+        assert_eq!(controller["spec"]["replicas"], 1);
+    }
+}

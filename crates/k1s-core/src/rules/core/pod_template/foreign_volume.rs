@@ -306,11 +306,12 @@ pub(super) fn scale_io(source: &Value, path: &Path<'_>, errors: &mut Errors) {
 
 pub(super) fn csi(source: &Value, path: &Path<'_>, errors: &mut Errors) {
     csi_driver(source, path, errors);
-    if let Some(secret) = source.get("nodePublishSecretRef").filter(|v| !v.is_null()) {
-        if required(secret, "name", &path.child("nodePublishSecretRef"), errors) {
-            // Kubernetes puts what is wrong with the secret's name at the driver's level.
-            dns_subdomain(text(secret, &["name"]), &path.child("name"), errors);
-        }
+    let Some(secret) = source.get("nodePublishSecretRef").filter(|v| !v.is_null()) else {
+        return;
+    };
+    if required(secret, "name", &path.child("nodePublishSecretRef"), errors) {
+        // Kubernetes puts what is wrong with the secret's name at the driver's level.
+        dns_subdomain(text(secret, &["name"]), &path.child("name"), errors);
     }
 }
 

@@ -21,6 +21,8 @@ mod projected_volume;
 pub(in crate::rules) mod resource_sum;
 pub(in crate::rules) mod resources;
 mod security;
+#[cfg(test)]
+mod tests;
 pub(in crate::rules) mod toleration;
 mod validate;
 pub(in crate::rules) mod volume;
