@@ -282,6 +282,15 @@ impl Error {
         }
     }
 
+    /// A resource that nobody has, told without a title before the words; other errors as they are.
+    #[must_use]
+    pub fn untitled(self) -> Self {
+        match self {
+            Self::NoResource { .. } => Self::Text(self.to_string()),
+            other => other,
+        }
+    }
+
     /// Several errors; one alone stays what it is.
     ///
     /// # Errors

@@ -35,9 +35,6 @@ const ORDER: &[&str] = &[
     "data",
     "binaryData",
     "stringData",
-    "type",
-    "rules",
-    "aggregationRule",
     "subjects",
     "roleRef",
     "value",
@@ -60,6 +57,7 @@ const ORDER: &[&str] = &[
     "manualSelector",
     "clusterIP",
     "clusterIPs",
+    "type",
     "template",
     "strategy",
     "minReadySeconds",
@@ -133,6 +131,8 @@ const ORDER: &[&str] = &[
     "ingressClassName",
     "defaultBackend",
     "tls",
+    "rules",
+    "aggregationRule",
     "host",
     "http",
     "paths",
@@ -200,7 +200,11 @@ const FREE: [&str; 12] = [
 ];
 
 /// Fields whose type puts its own fields in another order.
-const SPECIAL: [(&str, &[&str]); 4] = [
+const SPECIAL: [(&str, &[&str]); 5] = [
+    (
+        "target",
+        &["type", "value", "averageValue", "averageUtilization"],
+    ),
     ("roleRef", &["apiGroup", "kind", "name"]),
     (
         "ownerReferences",
@@ -220,6 +224,13 @@ const SPECIAL: [(&str, &[&str]); 4] = [
 /// Prints an object of a built-in type, indented by four spaces.
 pub fn object(value: &Value) -> String {
     print(value, ORDER)
+}
+
+/// Prints an object of a built-in type in one line.
+pub fn compact(value: &Value) -> String {
+    let mut out = String::new();
+    write_compact(&mut out, value, "");
+    out
 }
 
 /// Prints JSON with its fields in this order, others after them by name, indented by four spaces.
@@ -260,6 +271,34 @@ fn write(out: &mut String, value: &Value, field: &str, order: &[&str], level: us
                 write(out, item, field, order, level + 1);
             }
             line(out, level);
+            out.push(']');
+        }
+        plain => out.push_str(&k1s_core::json::print(plain)),
+    }
+}
+
+fn write_compact(out: &mut String, value: &Value, field: &str) {
+    match value {
+        Value::Object(fields) => {
+            out.push('{');
+            for (number, (name, value)) in sorted(fields, field, ORDER).into_iter().enumerate() {
+                if number > 0 {
+                    out.push(',');
+                }
+                out.push_str(&k1s_core::json::print(&Value::from(name.as_str())));
+                out.push(':');
+                write_compact(out, value, name);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (number, item) in items.iter().enumerate() {
+                if number > 0 {
+                    out.push(',');
+                }
+                write_compact(out, item, field);
+            }
             out.push(']');
         }
         plain => out.push_str(&k1s_core::json::print(plain)),

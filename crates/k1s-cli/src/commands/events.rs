@@ -147,7 +147,10 @@ async fn fields(cx: &Context, object: &str) -> Result<String> {
             ));
         }
     };
-    let resource = cx.resource(&word.to_lowercase()).await?;
+    let resource = cx
+        .resource(&word.to_lowercase())
+        .await
+        .map_err(Error::untitled)?;
     let (kind, version) = (&resource.kind, resource.api_version());
     Ok(format!(
         "involvedObject.kind={kind},involvedObject.apiVersion={version},involvedObject.name={name}"

@@ -47,7 +47,7 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
         }
     };
     let (word, mut path) = asked.split_once('.').unwrap_or((asked, ""));
-    let resource = cx.resource(word).await?;
+    let resource = cx.resource(word).await.map_err(Error::untitled)?;
     // `deployments.apps.spec` names the group before the fields.
     if !resource.group.is_empty()
         && let Some(rest) = path

@@ -9,7 +9,7 @@ mod service;
 mod token;
 mod workload;
 
-pub(super) use finish::{MAKING, Made, finish, show};
+pub(super) use finish::{MAKING, Made, finish, send, show};
 
 use crate::command::Command;
 use crate::context::Context;

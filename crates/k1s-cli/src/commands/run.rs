@@ -2,13 +2,13 @@
 //! `run`: a pod with one container.
 
 use super::expose::lay_over;
-use super::generators::{MAKING, Made, finish, identity, words};
+use super::generators::{MAKING, Made, identity, send, show, words};
 use crate::command::Command;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
 use crate::generate::{self, Expose, Run};
-use crate::print;
+use crate::print::{self, Outcome};
 
 /// `run`.
 pub(super) static COMMAND: Command = Command {
@@ -18,7 +18,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Run an image in a pod",
     flags: &[
         &[
-            Flag::list("annotations", "Annotation, key=value."),
+            Flag::each("annotations", "Annotation, key=value."),
             Flag::switch("attach", "Not available: nothing runs behind this API."),
             Flag::switch(
                 "command",
@@ -86,7 +86,7 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     }
     let restart = flags.text("restart");
     if !["Always", "OnFailure", "Never"].contains(&restart) {
-        return Err(Error::message(format!("invalid restart policy: {restart}")));
+        return usage(&format!("invalid restart policy: {restart}"));
     }
     let namespace = cx.namespace()?;
     let (env, annotations) = (flags.list("env"), flags.list("annotations"));
@@ -118,34 +118,25 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
         )?),
         false => None,
     };
-    finish(
-        cx,
-        flags,
-        Made {
-            object: pod,
-            path,
-            kind: "pod",
-            done: "created",
-            refused: "",
-        },
-    )
-    .await?;
+    let mut outcome = Outcome::new(flags)?;
+    let made = |object, path, kind| Made {
+        object,
+        path,
+        kind,
+        done: "created",
+        refused: "",
+    };
+    let pod = send(cx, flags, made(pod, path, "pod")).await?;
     if let Some(object) = service {
         let path = format!("/api/v1/namespaces/{}/services", namespace.0);
-        finish(
-            cx,
-            flags,
-            Made {
-                object,
-                path,
-                kind: "service",
-                done: "created",
-                refused: "",
-            },
-        )
-        .await?;
+        let service = send(cx, flags, made(object, path, "service")).await?;
+        show(cx, flags, &mut outcome, &service, "service", "created")?;
+        if flags.text("output") == "yaml" {
+            // kubectl ends the service and begins the pod with one each.
+            cx.line("---")?;
+        }
     }
-    Ok(())
+    show(cx, flags, &mut outcome, &pod, "pod", "created")
 }
 
 /// Whether a text has the form of an image's name: `[registry[:port]/]path[:tag][@digest]`.

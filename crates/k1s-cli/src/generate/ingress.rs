@@ -89,7 +89,7 @@ impl<'a> Rule<'a> {
             !text.is_empty()
                 && text
                     .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         let host_fits = host.is_empty()
             || host.bytes().all(|byte| {

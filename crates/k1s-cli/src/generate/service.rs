@@ -209,7 +209,14 @@ pub fn expose(
         ("type", options.kind),
         ("sessionAffinity", options.session_affinity),
         ("clusterIP", options.cluster_ip),
-        ("loadBalancerIP", options.load_balancer_ip),
+        (
+            "loadBalancerIP",
+            if options.kind == "LoadBalancer" {
+                options.load_balancer_ip
+            } else {
+                ""
+            },
+        ),
     ] {
         if !value.is_empty() {
             spec[field] = value.into();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
 use crate::go_order;
 use crate::print::{self, DryRun, Outcome};
-use crate::writing::{self, VALIDATE, Writer};
+use crate::writing::{LAST_APPLIED, VALIDATE, Writer};
 
 /// The flags of commands that make an object, beside those of [`crate::print`].
 pub(in crate::commands) const MAKING: &[Flag] = &[
@@ -39,30 +39,41 @@ pub(in crate::commands) struct Made<'a> {
 
 /// Sends the object, unless it is only to be shown, and prints the outcome.
 pub(in crate::commands) async fn finish(cx: &Context, flags: &Parsed, made: Made<'_>) -> Result {
+    let mut outcome = Outcome::new(flags)?;
+    let (kind, done) = (made.kind, made.done);
+    let object = send(cx, flags, made).await?;
+    show(cx, flags, &mut outcome, &object, kind, done)
+}
+
+/// Sends the object, unless it is only to be shown, and gives what became of it.
+pub(in crate::commands) async fn send(
+    cx: &Context,
+    flags: &Parsed,
+    made: Made<'_>,
+) -> Result<Value> {
     let Made {
         mut object,
         path,
-        kind,
-        done,
         refused,
+        ..
     } = made;
-    let mut outcome = Outcome::new(flags)?;
     let writer = Writer::new(flags)?;
     if flags.on("save-config") {
-        writing::remember(&mut object);
+        // As the types write it: these objects were never sorted.
+        let configuration = format!("{}\n", go_order::compact(&object));
+        object["metadata"]["annotations"][LAST_APPLIED] = configuration.into();
     }
-    if outcome.dry_run != DryRun::Client {
-        let call = Call::with_json(Method::POST, path, &object)
-            .query("dryRun", outcome.dry_run.query())
-            .query("fieldManager", writer.manager.as_str())
-            .query("fieldValidation", writer.validation_query());
-        object = match cx.json(&call).await {
-            Ok(object) => object,
-            Err(error) if refused.is_empty() => return Err(error),
-            Err(error) => return Err(Error::Message(format!("{refused}{error}"))),
-        };
+    if writer.dry_run == DryRun::Client {
+        return Ok(object);
     }
-    show(cx, flags, &mut outcome, &object, kind, done)
+    let call = Call::with_json(Method::POST, path, &object)
+        .query("dryRun", writer.dry_run.query())
+        .query("fieldManager", writer.manager.as_str())
+        .query("fieldValidation", writer.validation_query());
+    match cx.json(&call).await {
+        Err(error) if !refused.is_empty() => Err(Error::Message(format!("{refused}{error}"))),
+        answer => answer,
+    }
 }
 
 /// Prints what was done to an object of a built-in type, or the object in the form that was asked for.

@@ -68,7 +68,10 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     if specs.is_empty() {
         return Err(Error::message("at least one taint update is required"));
     }
-    let (add, remove) = parse(specs)?;
+    let (add, remove) = parse(specs).map_err(|message| Error::Usage {
+        message,
+        path: flags.path.clone(),
+    })?;
     let writer = Writer::new(flags)?;
     let mut outcome = Outcome::new(flags)?;
     let mut selection = Selection::new(cx, flags)?;
@@ -118,7 +121,7 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
 }
 
 /// The taints to add and those to remove.
-fn parse(specs: &[String]) -> Result<(Vec<Taint>, Vec<Taint>)> {
+fn parse(specs: &[String]) -> std::result::Result<(Vec<Taint>, Vec<Taint>), String> {
     let (mut add, mut remove) = (Vec::new(), Vec::new());
     for spec in specs {
         let taint = match spec.strip_suffix('-') {
@@ -134,19 +137,31 @@ fn parse(specs: &[String]) -> Result<(Vec<Taint>, Vec<Taint>)> {
             }
             None => spec,
         };
-        let invalid = |why: String| Error::message(format!("invalid taint spec: {taint}{why}"));
-        let (pair, effect) = taint
-            .split_once(':')
-            .ok_or_else(|| invalid(String::new()))?;
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let complaints: Vec<String> = [label_key(key), label_value(value)].concat();
-        if !complaints.is_empty() {
-            return Err(invalid(format!(", {}", complaints.join("; "))));
-        }
-        if !EFFECTS.contains(&effect) {
-            return Err(Error::message(format!(
+        let invalid = |complaints: &[String]| {
+            let why = if complaints.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", complaints.join("; "))
+            };
+            format!("invalid taint spec: {taint}{why}")
+        };
+        let (pair, effect) = taint.split_once(':').unwrap_or((taint, ""));
+        let (key, value) = match taint.contains(':') {
+            true => pair.split_once('=').unwrap_or((pair, "")),
+            false => (taint.as_str(), ""),
+        };
+        if taint.contains(':') && !EFFECTS.contains(&effect) {
+            return Err(format!(
                 "invalid taint effect: {effect}, unsupported taint effect"
-            )));
+            ));
+        }
+        for complaints in [label_value(value), label_key(key)] {
+            if !complaints.is_empty() {
+                return Err(invalid(&complaints));
+            }
+        }
+        if effect.is_empty() {
+            return Err(invalid(&[]));
         }
         add.push(Taint {
             key: key.to_owned(),
@@ -226,6 +241,7 @@ mod tests {
         let check = |specs: &str, overwrite: bool, expected: Result<(&str, usize), &str>| {
             let specs: Vec<String> = specs.split(' ').map(str::to_owned).collect();
             let done = parse(&specs)
+                .map_err(super::Error::Message)
                 .and_then(|(add, remove)| changed("n", &old, &add, &remove, overwrite));
             assert_eq!(
                 done.map(|(taints, done)| (done, taints.len()))

@@ -130,7 +130,13 @@ pub(super) fn progress(kind: &str, object: &Value) -> Result<Progress, String> {
                 status("currentReplicas")
             ))
         }
-        other => Err(format!("no status viewer has been implemented for {other}")),
+        other => {
+            let (group, _) = k1s_core::kinds::split_api_version(text(object, &["apiVersion"]));
+            let dot = if group.is_empty() { "" } else { "." };
+            Err(format!(
+                "no status viewer has been implemented for {other}{dot}{group}"
+            ))
+        }
     }
 }
 
