@@ -195,6 +195,11 @@ fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
             template_path.extend(what);
             keep(&mut before, spec, &template_path);
         }
+        const AFFINITY: [&str; 3] = ["template", "spec", "affinity"];
+        let emptied = object::map(&before, &AFFINITY).is_some_and(Map::is_empty);
+        if emptied && at(spec, &AFFINITY).is_none() {
+            object::remove(&mut before, &AFFINITY);
+        }
     }
     immutable(spec, &before, "template", &path, errors);
     for key in [

@@ -9,7 +9,7 @@ use super::{index_list, job};
 use crate::field::{Errors, Fault, Path};
 use crate::name;
 use crate::object::{int, list, text};
-use crate::rules::number::number;
+use crate::rules::number::{at_least_zero, number};
 
 const ACTIONS: [&str; 4] = ["Count", "FailIndex", "FailJob", "Ignore"];
 const OPERATORS: [&str; 2] = ["In", "NotIn"];
@@ -181,9 +181,7 @@ fn validate_success_rule(rule: &Value, completions: i64, path: &Path<'_>, errors
     }
     let Some(count) = count else { return };
     let path = path.child("succeededCount");
-    if count <= 0 {
-        errors.invalid(path, &json!(count), "must be greater than 0");
-    }
+    at_least_zero(count, path, errors);
     if count > completions {
         errors.invalid(
             path,

@@ -25,6 +25,7 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
     change.validate_finished(errors);
     change.validate_indexes(errors);
     change.validate_numbers(errors);
+    change.validate_success(errors);
     change.validate_lasting(errors);
 }
 
@@ -109,7 +110,7 @@ impl<'a> Change<'a> {
             && (self.becomes("Complete") || self.becomes("FailureTarget"))
         {
             conditions(
-                "cannot set Complete=True condition together with the FailureTarget=true condition",
+                "cannot set Complete=True and FailureTarget=true conditions",
                 errors,
             );
         }
@@ -146,13 +147,23 @@ impl<'a> Change<'a> {
                 errors,
             );
         }
-        for (a, b) in [
-            ("FailureTarget", "SuccessCriteriaMet"),
-            ("Failed", "SuccessCriteriaMet"),
-        ] {
-            if self.is(a) && self.is(b) && (self.becomes(a) || self.becomes(b)) {
-                conditions(&format!("cannot set {a}=True and {b}=true"), errors);
+    }
+
+    /// What the condition of success goes with.
+    fn validate_success(&self, errors: &mut Errors) {
+        const MET: &str = "SuccessCriteriaMet";
+        for other in ["Failed", "FailureTarget"] {
+            if self.is(MET) && self.is(other) {
+                let detail = format!("cannot set {MET}=True and {other}=true conditions");
+                conditions(&detail, errors);
             }
+        }
+        let has_policy = at(self.new, &["spec", "successPolicy"]).is_some();
+        if has_policy && !self.is(MET) && self.is("Complete") {
+            conditions(
+                "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True",
+                errors,
+            );
         }
     }
 
@@ -166,13 +177,6 @@ impl<'a> Change<'a> {
         }
         if self.field("startTime").is_none() && (self.finishes() || self.changes("startTime")) {
             errors.required("status.startTime", "startTime is required for finished job");
-        }
-        if positive("terminating") && (self.finishes() || self.changes("terminating")) {
-            self.invalid(
-                "terminating",
-                "terminating>0 is invalid for finished job",
-                errors,
-            );
         }
         let uncounted =
             |key| !list(self.new, &["status", "uncountedTerminatedPods", key]).is_empty();
@@ -223,6 +227,16 @@ impl<'a> Change<'a> {
 
     fn validate_numbers(&self, errors: &mut Errors) {
         let status = &self.new["status"];
+        if self.is_finished()
+            && number(status, "terminating") > 0
+            && (self.finishes() || self.changes("terminating"))
+        {
+            self.invalid(
+                "terminating",
+                "terminating>0 is invalid for finished job",
+                errors,
+            );
+        }
         let ready = int(status, &["ready"]);
         if ready.is_some_and(|ready| ready > number(status, "active"))
             && (self.changes("ready") || self.changes("active"))
@@ -232,7 +246,7 @@ impl<'a> Change<'a> {
     }
 
     fn validate_lasting(&self, errors: &mut Errors) {
-        for kind in ["Failed", "Complete", "FailureTarget", "SuccessCriteriaMet"] {
+        for kind in ["Failed", "Complete", "FailureTarget"] {
             if has_condition(self.old, kind) && !self.is(kind) {
                 conditions(
                     &format!("cannot disable the terminal {kind}=True condition"),
@@ -252,16 +266,28 @@ impl<'a> Change<'a> {
             && self.moment("completionTime").is_some()
             && self.changes("completionTime")
         {
-            self.invalid("completionTime", "field is immutable", errors);
+            self.invalid("completionTime", "completionTime cannot be mutated", errors);
         }
         let running = !crate::object::is_true(self.new, &["spec", "suspend"]);
         if running && before("startTime") && self.changes("startTime") {
-            let detail = if self.field("startTime").is_none() {
-                "startTime cannot be removed for unsuspended job"
-            } else {
-                "startTime cannot be modified for unsuspended job"
-            };
-            errors.required("status.startTime", detail);
+            errors.required(
+                "status.startTime",
+                "startTime cannot be removed for unsuspended job",
+            );
+        }
+        const MET: &str = "SuccessCriteriaMet";
+        let was_met = has_condition(self.old, MET);
+        if was_met && !self.is(MET) {
+            conditions(
+                "cannot disable the SuccessCriteriaMet=True condition",
+                errors,
+            );
+        }
+        if has_condition(self.old, "Complete") && !was_met && self.is(MET) {
+            conditions(
+                "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions",
+                errors,
+            );
         }
     }
 }

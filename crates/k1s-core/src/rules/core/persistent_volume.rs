@@ -238,10 +238,12 @@ fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
         let mut was = before.get(key).cloned().unwrap_or_default();
         // The secret for expansion may come later.
         const LATE: &str = "controllerExpandSecretRef";
-        if *key == "csi" && was.get(LATE).is_none() {
-            if let Some(secret) = at(spec, &["csi", LATE]) {
-                object::set(&mut was, &[LATE], secret.clone());
-            }
+        if *key == "csi"
+            && was.is_object()
+            && was.get(LATE).is_none()
+            && let Some(secret) = at(spec, &["csi", LATE])
+        {
+            object::set(&mut was, &[LATE], secret.clone());
         }
         spec.get(key).cloned().unwrap_or_default() != was
     });

@@ -27,6 +27,10 @@ pub(super) fn warn(service: &Value, warnings: &mut Vec<String>) {
     for (index, ip) in external.iter().filter_map(Value::as_str).enumerate() {
         warnings.extend(name::ip_warnings(&format!("spec.externalIPs[{index}]"), ip));
     }
+    let balancer = text(service, &["spec", "loadBalancerIP"]);
+    if !balancer.is_empty() {
+        warnings.extend(name::ip_warnings("spec.loadBalancerIP", balancer));
+    }
     let ranges = list(service, &["spec", "loadBalancerSourceRanges"]);
     for (index, cidr) in ranges.iter().filter_map(Value::as_str).enumerate() {
         let field = format!("spec.loadBalancerSourceRanges[{index}]");
@@ -40,6 +44,12 @@ pub(super) fn warn(service: &Value, warnings: &mut Vec<String>) {
     } else if !text(service, &["spec", "externalName"]).is_empty() {
         warnings
             .push("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
+    }
+    if text(service, &["spec", "trafficDistribution"]) == "PreferClose" {
+        warnings.push(
+            "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\""
+                .to_owned(),
+        );
     }
 }
 
