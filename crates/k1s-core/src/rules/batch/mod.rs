@@ -7,6 +7,8 @@ mod job;
 mod job_policy;
 mod job_spec;
 mod job_status;
+#[cfg(test)]
+mod tests;
 
 use super::Rules;
 

@@ -7,6 +7,8 @@ pub mod allocate;
 mod change;
 mod cluster_ips;
 mod families;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod warn;
 
