@@ -3,7 +3,7 @@
 //!
 //! Core events and `autoscaling/v2` are what is stored.
 
-mod autoscaler;
+pub(crate) mod autoscaler;
 
 use serde_json::{Map, Value};
 

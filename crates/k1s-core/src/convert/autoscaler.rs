@@ -126,7 +126,7 @@ const KINDS: [(&str, &str, &[Field], &[Field]); 5] = [
 ];
 
 /// Turns a v1 autoscaler into a v2 one.
-pub(super) fn to_v2(object: &mut Value) {
+pub(crate) fn to_v2(object: &mut Value) {
     let mut metrics = Vec::new();
     if let Some(Value::Array(others)) = take_annotation(object, METRICS) {
         metrics.extend(others.iter().map(|metric| metric_to_v2(metric, false)));
@@ -158,7 +158,7 @@ pub(super) fn to_v2(object: &mut Value) {
 }
 
 /// Turns a v2 autoscaler into a v1 one.
-pub(super) fn to_v1(object: &mut Value) {
+pub(crate) fn to_v1(object: &mut Value) {
     let metrics = list(object, &["spec", "metrics"]).to_vec();
     let (cpu, others): (Vec<&Value>, Vec<&Value>) = metrics.iter().partition(|m| is_cpu(m));
     annotate(object, METRICS, metric_list(&others, false));

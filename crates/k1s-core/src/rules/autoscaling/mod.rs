@@ -11,6 +11,7 @@ use super::address::report;
 use super::keep::{drop_status, keep_spec, keep_status};
 use super::number::{all_not_negative, number};
 use super::{Clock, Rules, cells};
+use crate::convert::autoscaler;
 use crate::field::{Errors, Path};
 use crate::name;
 use crate::object::{self, annotation, at, int, map_mut, text};
@@ -26,6 +27,11 @@ pub(super) fn of(version: &str, kind: &str) -> Option<&'static Rules> {
 
 static V1: Rules = Rules {
     default: default_v1,
+    cells: Some(|object, clock| {
+        let mut object = object.clone();
+        autoscaler::to_v2(&mut object);
+        row(&object, clock)
+    }),
     ..RULES
 };
 
