@@ -111,7 +111,32 @@ fn validate_spec(object: &Value, errors: &mut Errors) {
     not_negative(spec, "minReadySeconds", &path, errors);
     not_negative(&spec["ordinals"], "start", &path.child("ordinals"), errors);
     template::validate_selector(spec, &path, "statefulset", errors);
+    let spec = &with_claims(spec);
     template::validate_template(spec, &path, "", "StatefulSet", errors);
+}
+
+/// The specification with a volume for each claim template: containers mount claims as if they were volumes of the pod,
+/// and a claim takes the place of a volume of its name.
+fn with_claims(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    let claims: Vec<Value> = list(&spec, &["volumeClaimTemplates"])
+        .iter()
+        .map(object::name)
+        .filter(|name| !name.is_empty())
+        .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}}))
+        .collect();
+    if claims.is_empty() {
+        return spec;
+    }
+    let volumes = map_mut(&mut spec, &["template", "spec"])
+        .entry("volumes")
+        .or_insert_with(|| json!([]));
+    if let Value::Array(volumes) = volumes {
+        let taken = |volume: &Value| claims.iter().any(|claim| claim["name"] == volume["name"]);
+        volumes.retain(|volume| !taken(volume));
+        volumes.extend(claims);
+    }
+    spec
 }
 
 fn validate_retention(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
@@ -259,4 +284,24 @@ fn row(object: &Value, clock: &Clock) -> Vec<Value> {
         names,
         images,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_mount_claims_as_volumes() {
+        let mut set = json!({"metadata": {"name": "db"}, "spec": {
+            "serviceName": "db",
+            "selector": {"matchLabels": {"app": "db"}},
+            "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [
+                {"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {
+                "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]}});
+        default(&mut set);
+        let mut errors = Errors::default();
+        validate_spec(&set, &mut errors);
+        assert_eq!(errors.into_vec(), []);
+    }
 }
