@@ -108,14 +108,16 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     lay_over(&mut pod, flags)?;
     let path = format!("/api/v1/namespaces/{}/pods", namespace.0);
     let service = match flags.on("expose") {
-        true => Some(generate::expose(
-            identity(name, &namespace),
-            &pod,
-            &Expose {
+        true => {
+            let options = Expose {
                 port: flags.text("port"),
                 ..Expose::default()
-            },
-        )?),
+            };
+            let mut service = generate::expose(identity(name, &namespace), &pod, &options)?;
+            // The labels are the pod's own.
+            k1s_core::object::remove(&mut service, &["metadata", "labels"]);
+            Some(service)
+        }
         false => None,
     };
     let mut outcome = Outcome::new(flags)?;
