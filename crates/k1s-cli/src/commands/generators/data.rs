@@ -209,7 +209,8 @@ fn sources(flags: &Parsed, what: &str) -> Result<Data> {
         flags.list("from-literal"),
         flags.list("from-env-file"),
     );
-    if !environments.is_empty() && !(files.is_empty() && literals.is_empty()) {
+    let others = files.len() + literals.len();
+    if !environments.is_empty() && others > 0 {
         return Err(Error::message(
             "from-env-file cannot be combined with from-file or from-literal",
         ));
