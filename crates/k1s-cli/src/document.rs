@@ -46,10 +46,13 @@ fn json_documents(bytes: &[u8]) -> Vec<Result<Value, String>> {
                 } else if e.is_eof() {
                     out.push(Err("unexpected EOF".to_owned()));
                 } else {
-                    out.push(match k1s_core::json::read(rest) {
-                        Err(problem) => Err(problem.to_string()),
-                        Ok(_) => Err(e.to_string()),
-                    });
+                    out.push(Err(match k1s_core::json::read(rest) {
+                        Err(problem) => {
+                            let offset = start + problem.offset + 1;
+                            format!("json: offset {offset}: {problem}")
+                        }
+                        Ok(_) => e.to_string(),
+                    }));
                 }
                 return out;
             }

@@ -130,16 +130,10 @@ impl Printer {
         matches!(self.form, Form::Name)
     }
 
-    /// Whether it prints columns of its own.
+    /// Whether it prints JSON.
     #[must_use]
-    pub fn is_columns(&self) -> bool {
-        matches!(self.form, Form::Columns(_))
-    }
-
-    /// Whether it takes a list object by object.
-    #[must_use]
-    pub fn wants_items(&self) -> bool {
-        matches!(self.form, Form::Name | Form::Columns(_))
+    pub fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json)
     }
 
     /// Prints an object or a list.

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use k1s_core::object::{list, text};
+use k1s_core::object::text;
 use k1s_core::quote::Quoted;
 use k1s_core::selector::LabelSelector;
 use serde_json::Value;
@@ -58,6 +58,17 @@ impl Target {
     #[must_use]
     pub fn path(&self) -> String {
         self.resource.path(&self.namespace, &self.name, "")
+    }
+
+    /// Refuses an object without a name, whose path would be that of all objects.
+    ///
+    /// # Errors
+    /// When there is no name.
+    pub fn require_name(&self) -> Result {
+        if self.name.is_empty() {
+            return Err(Error::message("resource name may not be empty"));
+        }
+        Ok(())
     }
 
     /// `configmap/a`.
@@ -153,13 +164,9 @@ impl Selection {
         };
         Ok(Self {
             args: args.args.clone(),
-            labels: if args.on("all") {
-                Some(String::new())
-            } else {
-                text("selector")
-            },
+            labels: text("selector"),
             fields: text("field-selector"),
-            bare_kind_is_all: false,
+            bare_kind_is_all: args.on("all"),
             all_namespaces,
             namespace,
             namespace_given: given && !all_namespaces,
@@ -374,23 +381,34 @@ impl Selection {
             None => None,
         };
         let mut out = Vec::new();
+        let mut broken: Option<String> = None;
         for document in source::read(cx, args).await? {
             let Document { source, value } = document;
-            match value {
-                Err(e) => out.push(Err(e)),
-                Ok(value) => {
-                    if let Some(complaint) = self.complaint(&value, &source) {
-                        out.push(Err(complaint));
-                        continue;
+            // What follows a document that is not valid is not looked at.
+            if broken.as_ref() == Some(&source) {
+                continue;
+            }
+            let value = match value {
+                Ok(value) => value,
+                Err(e) => {
+                    out.push(Err(e));
+                    continue;
+                }
+            };
+            for object in flatten(value) {
+                if let Some(complaint) = self.complaint(&object, &source) {
+                    out.push(Err(complaint));
+                    if self.validate {
+                        broken = Some(source.clone());
+                        break;
                     }
-                    for object in flatten(value) {
-                        let wanted = selector
-                            .as_ref()
-                            .is_none_or(|s| s.matches(&object["metadata"]["labels"].as_object()));
-                        if wanted {
-                            out.push(self.target(cx, object, &source).await);
-                        }
-                    }
+                    continue;
+                }
+                let wanted = selector
+                    .as_ref()
+                    .is_none_or(|s| s.matches(&object["metadata"]["labels"].as_object()));
+                if wanted {
+                    out.push(self.target(cx, object, &source).await);
                 }
             }
         }
@@ -631,6 +649,10 @@ impl Selection {
                         out.push(Ok(*target));
                         continue;
                     }
+                    if let Err(e) = target.require_name() {
+                        out.push(Err(e));
+                        continue;
+                    }
                     let call = Call::get(target.resource.path(
                         &target.namespace,
                         &target.name,
@@ -669,14 +691,24 @@ pub(crate) fn nothing_named() -> Error {
 }
 
 /// The objects of a list, or the object itself.
-fn flatten(value: Value) -> Vec<Value> {
-    let is_list = text(&value, &["kind"]).ends_with("List") && value["items"].is_array();
-    if !is_list {
+fn flatten(mut value: Value) -> Vec<Value> {
+    let kind = text(&value, &["kind"]).to_owned();
+    let Some(item_kind) = kind
+        .strip_suffix("List")
+        .filter(|_| value["items"].is_array())
+    else {
         return vec![value];
+    };
+    let version = value["apiVersion"].clone();
+    let Value::Array(mut items) = value["items"].take() else {
+        return Vec::new();
+    };
+    for item in items.iter_mut().filter(|_| !item_kind.is_empty()) {
+        // The items of a list of one kind need not say what they are.
+        if text(item, &["kind"]).is_empty() && item.is_object() {
+            item["kind"] = item_kind.into();
+            item["apiVersion"] = version.clone();
+        }
     }
-    list(&value, &["items"])
-        .iter()
-        .cloned()
-        .flat_map(flatten)
-        .collect()
+    items.into_iter().flat_map(flatten).collect()
 }

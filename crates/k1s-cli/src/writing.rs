@@ -150,6 +150,7 @@ impl Writer {
     /// # Errors
     /// When the API refuses.
     pub async fn replace(&self, cx: &Context, target: &Target, subresource: &str) -> Result<Value> {
+        target.require_name()?;
         let path = target
             .resource
             .path(&target.namespace, &target.name, subresource);
@@ -176,6 +177,7 @@ impl Writer {
         kind: PatchType,
         patch: impl Into<bytes::Bytes>,
     ) -> Result<Value> {
+        target.require_name()?;
         let path = target
             .resource
             .path(&target.namespace, &target.name, subresource);

@@ -172,8 +172,10 @@ fn check(args: &Parsed, writer: &Writer) -> Result {
     } else if args.on("prune") && !args.on("all") && args.text("selector").is_empty() {
         "all resources selected for prune without explicitly passing --all. To prune all resources, pass the --all flag. \
          If you did not mean to prune all resources, specify a label selector"
+    } else if !args.text("subresource").is_empty() && !server_side {
+        "--subresource can only be specified for --server-side"
     } else {
-        return Ok(());
+        return super::delete::policy(args).map(|_| ());
     };
     Err(Error::message(why))
 }
@@ -187,6 +189,13 @@ impl Run<'_> {
                 "from {generate}: cannot use generate name with apply"
             )));
         }
+        let verb = format!(
+            "retrieving current configuration of:\n{}\nfrom server for:",
+            described(&target)
+        );
+        target
+            .require_name()
+            .map_err(|e| e.with_source(&verb, &target.source))?;
         writing::remember(&mut target.value);
         let current = match self
             .cx
@@ -195,13 +204,7 @@ impl Run<'_> {
         {
             Ok(current) => current,
             Err(e) if e.is_not_found() => return self.create(target).await,
-            Err(e) => {
-                let verb = format!(
-                    "retrieving current configuration of:\n{}\nfrom server for:",
-                    described(&target)
-                );
-                return Err(e.with_source(&verb, &target.source));
-            }
+            Err(e) => return Err(e.with_source(&verb, &target.source)),
         };
         self.note(&current, &target);
         if self.writer.dry_run == DryRun::Client {
@@ -322,18 +325,38 @@ impl Run<'_> {
     }
 
     fn show_all(&mut self) -> Result {
-        let value = match self.shown.len() {
-            0 => return Ok(()),
-            1 => self.shown.remove(0),
-            _ => json!({
-                "apiVersion": "v1",
-                "kind": "List",
-                "metadata": {"resourceVersion": ""},
-                "items": std::mem::take(&mut self.shown),
-            }),
+        let items = std::mem::take(&mut self.shown);
+        if items.len() > 1 && self.args.text("output") == "json" {
+            return self
+                .cx
+                .print(list_in_json(items, self.args.on("show-managed-fields")));
+        }
+        let value = match items.as_slice() {
+            [] => return Ok(()),
+            [one] => one.clone(),
+            _ => json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}),
         };
         self.outcome.print(self.cx, &value)
     }
+}
+
+/// A list with its fields in the order of Kubernetes' type.
+fn list_in_json(items: Vec<Value>, managed_fields: bool) -> String {
+    let items = items
+        .iter()
+        .map(|i| {
+            if managed_fields {
+                i.clone()
+            } else {
+                print::without_managed_fields(i)
+            }
+        })
+        .collect();
+    let items = print::json(&Value::Array(items));
+    let items = items.trim_end().replace('\n', "\n    ");
+    format!(
+        "{{\n    \"kind\": \"List\",\n    \"apiVersion\": \"v1\",\n    \"metadata\": {{}},\n    \"items\": {items}\n}}\n"
+    )
 }
 
 /// An object in a message about what was tried.

@@ -69,20 +69,13 @@ pub(super) struct Deletion {
     pub(super) policy: &'static str,
     pub(super) dry_run: DryRun,
     pub(super) names_only: bool,
+    /// Whether it is said that the object had no time to end.
+    pub(super) forced: bool,
 }
 
 impl Deletion {
     fn new(args: &Parsed) -> Result<Self> {
-        let policy = match args.text("cascade") {
-            "background" | "true" => "Background",
-            "foreground" => "Foreground",
-            "orphan" | "false" => "Orphan",
-            other => {
-                return Err(Error::message(format!(
-                    "invalid cascade value ({other}). Must be \"background\", \"foreground\", or \"orphan\""
-                )));
-            }
-        };
+        let policy = policy(args)?;
         let mut grace = args.number("grace-period");
         if args.on("now") {
             if grace != -1 {
@@ -116,6 +109,7 @@ impl Deletion {
             policy,
             dry_run: DryRun::new(args)?,
             names_only: output == "name",
+            forced: grace == 0,
         })
     }
 
@@ -125,6 +119,9 @@ impl Deletion {
         if let Some(grace) = self.grace {
             options["gracePeriodSeconds"] = grace.into();
         }
+        target
+            .require_name()
+            .map_err(|e| e.with_source("deleting", &target.source))?;
         let mut uid = String::new();
         if self.dry_run != DryRun::Client {
             if self.dry_run == DryRun::Server {
@@ -148,7 +145,7 @@ impl Deletion {
         if self.names_only {
             return cx.line(target.title());
         }
-        let done = if self.grace == Some(0) {
+        let done = if self.forced {
             "force deleted"
         } else {
             "deleted"
@@ -162,6 +159,18 @@ impl Deletion {
             line.push_str(&format!(" from {} namespace", target.namespace));
         }
         cx.line(line + self.dry_run.suffix())
+    }
+}
+
+/// What becomes of dependents.
+pub(super) fn policy(args: &Parsed) -> Result<&'static str> {
+    match args.text("cascade") {
+        "background" | "true" => Ok("Background"),
+        "foreground" => Ok("Foreground"),
+        "orphan" | "false" => Ok("Orphan"),
+        other => Err(Error::message(format!(
+            "invalid cascade value ({other}). Must be \"background\", \"foreground\", or \"orphan\""
+        ))),
     }
 }
 
@@ -194,7 +203,10 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
     } else {
         selects
     };
-    let selection = Selection::new(cx, args)?;
+    let mut selection = Selection::new(cx, args)?;
+    if args.on("all") {
+        selection.labels = Some(String::new());
+    }
     let (targets, mut errors) = targets(cx, args, &selection).await?;
     errors.retain(|e| !(ignore && e.is_not_found()));
     if args.on("interactive") && !confirmed(cx, &targets)? {

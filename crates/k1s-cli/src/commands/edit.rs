@@ -123,12 +123,15 @@ impl<'a> Session<'a> {
                 self.cx.talk("Edit cancelled, no changes made.");
                 return Ok(Edited::Cancelled);
             }
-            if stripped(&text, "#").trim().is_empty() {
-                draft.remove();
-                self.cx.talk("Edit cancelled, saved file was empty.");
-                return Ok(Edited::Cancelled);
-            }
             match document::yaml(text.as_bytes()) {
+                // What says no kind cannot be sent, but is no fault of a field either.
+                Ok(value)
+                    if value.is_object()
+                        && (self::text(&value, &["apiVersion"]).is_empty()
+                            || self::text(&value, &["kind"]).is_empty()) =>
+                {
+                    self.last = Some((text, draft));
+                }
                 Ok(value) if value.is_object() => {
                     return Ok(Edited::Object(Box::new(value), draft));
                 }

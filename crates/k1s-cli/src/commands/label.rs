@@ -168,7 +168,10 @@ impl Change {
                 taken.push(format!(
                     "'{key}' already has a value ({old}), and --overwrite is false"
                 ));
-            } else if field == Field::Annotations && key != "kubernetes.io/change-cause" {
+            } else if field == Field::Annotations
+                && old != value
+                && key != "kubernetes.io/change-cause"
+            {
                 taken.push(format!("'{key}' already has a value ({old})"));
             }
         }
@@ -266,13 +269,6 @@ async fn run(cx: &Context, args: &Parsed, field: Field) -> Result {
     let mut selection = Selection::new(cx, args)?;
     selection.args = objects;
     selection.local = local;
-    if list
-        && selection.labels.is_none()
-        && selection.args.len() == 1
-        && !selection.args[0].contains('/')
-    {
-        selection.bare_kind_is_all = true;
-    }
     let single = selection.single_name();
     if !args.text("resource-version").is_empty() && !single {
         return Err(Error::message(

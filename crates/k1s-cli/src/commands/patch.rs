@@ -98,7 +98,8 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
     let mut outcome = Outcome::new(args)?;
     // kubectl does not say that it only pretended.
     outcome.dry_run = DryRun::None;
-    let selection = Selection::new(cx, args)?;
+    let mut selection = Selection::new(cx, args)?;
+    selection.local = local;
     let (mut errors, mut count) = (Vec::new(), 0);
     for target in selection.targets(cx, args, false).await? {
         let done = match target {

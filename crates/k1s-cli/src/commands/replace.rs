@@ -4,7 +4,7 @@
 use http::Method;
 use k1s_core::object::text;
 
-use super::delete::{Deletion, wait};
+use super::delete::{Deletion, policy, wait};
 use crate::client::Call;
 use crate::command::Command;
 use crate::context::Context;
@@ -76,6 +76,11 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
         return Err(Error::message("--timeout must have --force specified"));
     }
     let writer = Writer::new(args)?;
+    if force && writer.dry_run != DryRun::None {
+        return Err(Error::message(
+            "--dry-run can not be used when --force is set",
+        ));
+    }
     let mut outcome = Outcome::new(args)?;
     let mut selection = Selection::new(cx, args)?;
     selection.validate = writer.validation != Some(Validation::Ignore);
@@ -87,7 +92,7 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
         }
     }
     if targets.is_empty() && errors.is_empty() {
-        return Err(Error::message("no objects passed to replace"));
+        return Ok(());
     }
     if force {
         Error::all(errors)?;
@@ -116,17 +121,13 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
 
 /// Deletes what is there, and waits until it is gone.
 async fn remove(cx: &Context, args: &Parsed, writer: &Writer, targets: &[Target]) -> Result {
-    let policy = match args.text("cascade") {
-        "foreground" => "Foreground",
-        "orphan" | "false" => "Orphan",
-        _ => "Background",
-    };
     let grace = args.number("grace-period");
     let deletion = Deletion {
         grace: (grace >= 0).then_some(grace),
-        policy,
+        policy: policy(args)?,
         dry_run: writer.dry_run,
         names_only: args.text("output") == "name",
+        forced: false,
     };
     let mut waiting = Vec::new();
     for target in targets {

@@ -110,11 +110,7 @@ async fn one(
             continue;
         }
         if outcome.dry_run != DryRun::Client {
-            let policy = match args.text("cascade") {
-                "foreground" => "Foreground",
-                "orphan" | "false" => "Orphan",
-                _ => "Background",
-            };
+            let policy = super::super::delete::policy(args)?;
             let mut options = json!({"propagationPolicy": policy});
             if args.number("grace-period") >= 0 {
                 options["gracePeriodSeconds"] = args.number("grace-period").into();

@@ -24,7 +24,11 @@ struct Out {
 impl Out {
     fn show(&mut self, cx: &Context, kind: &str, object: &Value) -> Result {
         match &mut self.printer {
-            Some(printer) if self.with_type && !printer.wants_items() => {
+            Some(printer) if self.with_type && printer.is_json() => {
+                let object = crate::print::without_managed_fields(object);
+                cx.line(format_args!("{{\"type\":\"{kind}\",\"object\":{object}}}"))?;
+            }
+            Some(printer) if self.with_type && !printer.is_name() => {
                 printer.print(cx, &json!({"type": kind, "object": object}))?;
             }
             Some(printer) => printer.print(cx, object)?,
@@ -43,7 +47,7 @@ pub(super) async fn run(
     selection: &Selection,
     printer: Option<Printer>,
 ) -> Result {
-    let (ask, plan) = single(cx, args, selection).await?;
+    let (ask, plan, others) = single(cx, args, selection).await?;
     let (resource, namespace, name) = by_name(ask);
     let accept = if printer.is_none() && args.on("server-print") {
         TABLE
@@ -89,6 +93,19 @@ pub(super) async fn run(
         }
         call = selection.list_call(&resource, &namespace, &token);
     }
+    if !others.is_empty() {
+        for other in others {
+            let (resource, namespace, name) = by_name(other);
+            let path = resource.path(&namespace, &name, &selection.subresource);
+            let answer = cx
+                .object(&Call::get(path).accept(accept), &namespace)
+                .await?;
+            initial(cx, &mut out, &answer)?;
+        }
+        return Err(Error::message(
+            "you may only watch a single resource or type of resource at a time",
+        ));
+    }
     cx.flush()?;
 
     let mut selection = selection.clone();
@@ -115,8 +132,12 @@ pub(super) async fn run(
     }
 }
 
-/// The one thing to watch, and whether it is an object and not a list.
-async fn single(cx: &Context, args: &Parsed, selection: &Selection) -> Result<(Ask, bool)> {
+/// The one thing to watch, whether it is an object and not a list, and what else was asked for.
+async fn single(
+    cx: &Context,
+    args: &Parsed,
+    selection: &Selection,
+) -> Result<(Ask, bool, Vec<Ask>)> {
     let mut asks = Vec::new();
     for ask in selection.plan(cx, args).await?.asks {
         asks.push(ask?);
@@ -130,16 +151,12 @@ async fn single(cx: &Context, args: &Parsed, selection: &Selection) -> Result<(A
             "you may only specify a single resource type",
         ));
     }
-    if asks.len() > 1 {
-        return Err(Error::message(
-            "watch is only supported on individual resources and resource collections - more than 1 resource was found",
-        ));
+    if asks.is_empty() {
+        return Err(Error::message("no resource was given to watch"));
     }
-    match asks.pop() {
-        None => Err(Error::message("no resource was given to watch")),
-        Some(ask @ Ask::Many { .. }) => Ok((ask, false)),
-        Some(ask) => Ok((ask, true)),
-    }
+    let ask = asks.remove(0);
+    let object = !matches!(ask, Ask::Many { .. });
+    Ok((ask, object, asks))
 }
 
 /// What there is before the watch.
