@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::options::FieldValidation;
 
 /// Bodies of objects may have this many bytes.
-pub const MOST_BODY_BYTES: usize = 3 * 1024 * 1024;
+pub(crate) const MOST_BODY_BYTES: usize = 3 * 1024 * 1024;
 
 /// The media types that an object may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaType {
+pub(crate) enum MediaType {
     /// `application/json`
     Json,
     /// `application/yaml`
@@ -26,7 +26,7 @@ pub enum MediaType {
 ///
 /// # Errors
 /// 415 for what cannot be read.
-pub fn media_type(headers: &HeaderMap) -> Result<MediaType, Status> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<MediaType, Status> {
     match essence(headers).as_str() {
         "" | "application/json" => Ok(MediaType::Json),
         "application/yaml" => Ok(MediaType::Yaml),
@@ -40,7 +40,7 @@ pub fn media_type(headers: &HeaderMap) -> Result<MediaType, Status> {
 
 /// The `Content-Type` of a request without its parameters.
 #[must_use]
-pub fn essence(headers: &HeaderMap) -> String {
+pub(crate) fn essence(headers: &HeaderMap) -> String {
     let value = headers
         .get(http::header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
@@ -55,7 +55,7 @@ pub fn essence(headers: &HeaderMap) -> String {
 
 /// A document that was read, with the paths of keys that stand in it twice.
 #[derive(Debug)]
-pub struct Document {
+pub(crate) struct Document {
     /// The value.
     pub value: Value,
     /// Paths of keys that were given twice; the last one counts.
@@ -66,7 +66,7 @@ pub struct Document {
 ///
 /// # Errors
 /// The words of the reader.
-pub fn read(media: MediaType, body: &[u8]) -> Result<Document, String> {
+pub(crate) fn read(media: MediaType, body: &[u8]) -> Result<Document, String> {
     match media {
         MediaType::Json => {
             let document =
@@ -91,7 +91,7 @@ pub fn read(media: MediaType, body: &[u8]) -> Result<Document, String> {
 ///
 /// # Errors
 /// 400 for what cannot be read or is of another kind, 415 for a media type that is not known.
-pub fn object(
+pub(crate) fn object(
     expected: &Expected,
     headers: &HeaderMap,
     body: &[u8],
@@ -143,7 +143,7 @@ pub fn object(
 ///
 /// # Errors
 /// The words of a strict decoder, without the names in front.
-pub fn strict(
+pub(crate) fn strict(
     validation: FieldValidation,
     duplicates: Vec<String>,
     unknown: Vec<String>,
@@ -170,7 +170,7 @@ pub fn strict(
 
 /// What kind of object a body must hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// Group.
     pub group: &'static str,
     /// Version.
@@ -195,7 +195,7 @@ impl From<&'static Kind> for Expected {
 impl Expected {
     /// `v1`, `apps/v1`
     #[must_use]
-    pub fn api_version(&self) -> String {
+    pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {
             self.version.into()
         } else {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 /// Writes an object for the store.
 #[must_use]
-pub fn encode(object: &Value) -> Encoded {
+pub(crate) fn encode(object: &Value) -> Encoded {
     let mut out = Vec::with_capacity(512);
     let mut revision_at = 0;
     out.push(b'{');
@@ -80,13 +80,13 @@ fn member(out: &mut Vec<u8>, key: &str, value: &Value) {
 
 /// `{"apiVersion":"v1","kind":"ConfigMap",`: what stands before a stored object when it is sent alone.
 #[must_use]
-pub fn opening(api_version: &str, kind: &str) -> String {
+pub(crate) fn opening(api_version: &str, kind: &str) -> String {
     format!("{{\"apiVersion\":\"{api_version}\",\"kind\":\"{kind}\",")
 }
 
 /// A stored object with its names in front.
 #[must_use]
-pub fn with_names(kind: &Kind, stored: &[u8]) -> Bytes {
+pub(crate) fn with_names(kind: &Kind, stored: &[u8]) -> Bytes {
     let opening = opening(&kind.api_version(), kind.kind);
     let mut out = BytesMut::with_capacity(opening.len() + stored.len());
     out.put_slice(opening.as_bytes());

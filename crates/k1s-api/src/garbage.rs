@@ -31,15 +31,15 @@ fn dependents(api: &Api, uid: &str) -> Result<Vec<Dependent>, Status> {
     let mut out = Vec::new();
     for place in places {
         let Some(kind) = place.kind() else { continue };
-        if let Some((object, _)) = api.load(kind, &place.namespace, &place.name)? {
-            if owners::uids(&object).contains(uid) {
-                out.push(Dependent {
-                    kind,
-                    namespace: place.namespace,
-                    name: place.name,
-                    object,
-                });
-            }
+        if let Some((object, _)) = api.load(kind, &place.namespace, &place.name)?
+            && owners::uids(&object).contains(uid)
+        {
+            out.push(Dependent {
+                kind,
+                namespace: place.namespace,
+                name: place.name,
+                object,
+            });
         }
     }
     Ok(out)

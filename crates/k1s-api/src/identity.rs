@@ -15,7 +15,7 @@ pub struct Identity {
 }
 
 /// Members of this group may do everything.
-pub const MASTERS: &str = "system:masters";
+pub(crate) const MASTERS: &str = "system:masters";
 const AUTHENTICATED: &str = "system:authenticated";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 
@@ -89,13 +89,12 @@ impl Identity {
         if let Some(account) = user
             .strip_prefix("system:serviceaccount:")
             .filter(|_| groups.is_empty())
+            && let Some((namespace, _)) = account.split_once(':')
         {
-            if let Some((namespace, _)) = account.split_once(':') {
-                groups = vec![
-                    "system:serviceaccounts".into(),
-                    format!("system:serviceaccounts:{namespace}"),
-                ];
-            }
+            groups = vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{namespace}"),
+            ];
         }
         if user == "system:anonymous" {
             if !groups.iter().any(|g| g == UNAUTHENTICATED) {
@@ -113,7 +112,7 @@ impl Identity {
 
 /// What somebody wants to do, as a refusal names it.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     /// Verb: `get`, `list`, …
     pub verb: &'a str,
     /// Group of the resource.
@@ -132,7 +131,7 @@ pub struct Attempt<'a> {
 ///
 /// # Errors
 /// 403 `Forbidden` in the words of Kubernetes.
-pub fn authorize(identity: &Identity, attempt: &Attempt<'_>) -> Result<(), Status> {
+pub(crate) fn authorize(identity: &Identity, attempt: &Attempt<'_>) -> Result<(), Status> {
     if identity.is_master() {
         return Ok(());
     }

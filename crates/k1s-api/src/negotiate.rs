@@ -6,7 +6,7 @@ use k1s_core::status::{Details, Status};
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     /// `application/json`
     Json,
     /// `application/yaml`
@@ -15,7 +15,7 @@ pub enum Encoding {
 
 /// What an answer holds of the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// The objects as they are.
     Whole,
     /// A `Table`.
@@ -28,7 +28,7 @@ pub enum Form {
 
 /// Version of `meta.k8s.io` in which a [`Form`] is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetaVersion {
+pub(crate) enum MetaVersion {
     /// `meta.k8s.io/v1`
     V1,
     /// `meta.k8s.io/v1beta1`
@@ -38,7 +38,7 @@ pub enum MetaVersion {
 impl MetaVersion {
     /// The `apiVersion` of such an answer.
     #[must_use]
-    pub const fn api_version(self) -> &'static str {
+    pub(crate) const fn api_version(self) -> &'static str {
         match self {
             Self::V1 => "meta.k8s.io/v1",
             Self::V1Beta1 => "meta.k8s.io/v1beta1",
@@ -48,7 +48,7 @@ impl MetaVersion {
 
 /// The form and the writing of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Output {
+pub(crate) struct Output {
     /// How it is written.
     pub encoding: Encoding,
     /// What it holds.
@@ -59,7 +59,7 @@ pub struct Output {
 
 impl Output {
     /// Plain JSON.
-    pub const JSON: Self = Self {
+    pub(crate) const JSON: Self = Self {
         encoding: Encoding::Json,
         form: Form::Whole,
         pretty: false,
@@ -67,7 +67,7 @@ impl Output {
 
     /// The content type of an answer.
     #[must_use]
-    pub const fn content_type(self) -> &'static str {
+    pub(crate) const fn content_type(self) -> &'static str {
         match self.encoding {
             Encoding::Json => "application/json",
             Encoding::Yaml => "application/yaml",
@@ -113,7 +113,7 @@ fn clauses(accept: &str) -> Vec<Clause<'_>> {
 
 /// The forms that an endpoint can answer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forms {
+pub(crate) enum Forms {
     /// Objects: whole, as tables, as metadata.
     Objects,
     /// A list of objects.
@@ -128,7 +128,7 @@ pub enum Forms {
 ///
 /// # Errors
 /// 406 when nothing that the client accepts can be given.
-pub fn negotiate(headers: &HeaderMap, pretty: bool, forms: Forms) -> Result<Output, Status> {
+pub(crate) fn negotiate(headers: &HeaderMap, pretty: bool, forms: Forms) -> Result<Output, Status> {
     let accept: Vec<&str> = headers
         .get_all(http::header::ACCEPT)
         .iter()
@@ -165,7 +165,7 @@ pub fn negotiate(headers: &HeaderMap, pretty: bool, forms: Forms) -> Result<Outp
 
 /// How a failure is written: as the client likes best, and always in some way.
 #[must_use]
-pub fn failure_encoding(headers: &HeaderMap) -> Encoding {
+pub(crate) fn failure_encoding(headers: &HeaderMap) -> Encoding {
     let accept = headers
         .get(http::header::ACCEPT)
         .and_then(|v| v.to_str().ok())
@@ -209,7 +209,7 @@ fn form(clause: &Clause<'_>, forms: Forms) -> Option<Form> {
 
 /// 406 in the words of Kubernetes: `known` says whether at least the media type could be met, if not its form.
 #[must_use]
-pub fn not_acceptable(forms: Forms, known: bool) -> Status {
+pub(crate) fn not_acceptable(forms: Forms, known: bool) -> Status {
     const OBJECTS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
     const STREAMS: &str =
         "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";

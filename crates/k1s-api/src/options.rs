@@ -10,12 +10,12 @@ use serde_json::Value;
 
 /// The query of a request, decoded. Of a parameter given twice the first counts, as in Kubernetes.
 #[derive(Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Decodes the text behind the question mark.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let decode = |part: &str| {
             let plus: Vec<u8> = part
                 .bytes()
@@ -36,7 +36,7 @@ impl Query {
 
     /// A parameter's value, if it was given.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(k, _)| k == name)
@@ -45,12 +45,12 @@ impl Query {
 
     /// A parameter's value; empty when it was not given.
     #[must_use]
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
     }
 
     /// All values of a parameter.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
             .filter(move |(k, _)| k == name)
@@ -59,7 +59,7 @@ impl Query {
 
     /// Any value but `0` and `false` is true, an empty one too.
     #[must_use]
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         self.get(name)
             .map(|v| v != "0" && !v.eq_ignore_ascii_case("false"))
     }
@@ -68,7 +68,7 @@ impl Query {
     ///
     /// # Errors
     /// 400 in the words of Go's `strconv`.
-    pub fn int(&self, name: &str) -> Result<Option<i64>, Status> {
+    pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, Status> {
         let Some(text) = self.get(name).filter(|t| !t.is_empty()) else {
             return Ok(None);
         };
@@ -90,7 +90,7 @@ fn parse_int(text: &str) -> Result<i64, Status> {
 
 /// How old an answer may be: `resourceVersion` with `resourceVersionMatch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
     /// Nothing was said: the newest.
     Newest,
     /// `0`: any.
@@ -103,7 +103,7 @@ pub enum Version {
 
 /// Options of a list or a watch.
 #[derive(Debug)]
-pub struct ListOptions {
+pub(crate) struct ListOptions {
     /// Most items to answer with; `None` means all.
     pub limit: Option<usize>,
     /// The token of the page before.
@@ -129,7 +129,7 @@ impl ListOptions {
     ///
     /// # Errors
     /// 400 for what cannot be read, 422 for what may not be together.
-    pub fn parse(query: &Query, legacy_watch: bool) -> Result<Self, Status> {
+    pub(crate) fn parse(query: &Query, legacy_watch: bool) -> Result<Self, Status> {
         let limit = query.int("limit")?;
         let timeout = query.int("timeoutSeconds")?;
         let watch = legacy_watch || query.flag("watch").unwrap_or(false);
@@ -268,7 +268,7 @@ fn check_list(
 ///
 /// # Errors
 /// The words of Kubernetes.
-pub fn parse_version(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_version(text: &str) -> Result<u64, String> {
     text.parse::<u64>()
         .ok()
         .filter(|_| !text.starts_with('+'))
@@ -283,7 +283,7 @@ pub fn parse_version(text: &str) -> Result<u64, String> {
 
 /// What is done with fields that a kind does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldValidation {
+pub(crate) enum FieldValidation {
     /// Dropped.
     Ignore,
     /// Dropped, with a warning.
@@ -294,28 +294,22 @@ pub enum FieldValidation {
 
 /// Options of a write.
 #[derive(Clone, Debug)]
-pub struct WriteOptions {
+pub(crate) struct WriteOptions {
     /// Nothing is stored.
     pub dry_run: bool,
     /// What is done with unknown fields.
     pub field_validation: FieldValidation,
-    /// Who manages the fields.
-    pub field_manager: String,
-    /// `force` of an apply.
-    pub force: Option<bool>,
 }
 
 /// The kind of options, as errors name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteKind {
+pub(crate) enum WriteKind {
     /// `CreateOptions`
     Create,
     /// `UpdateOptions`
     Update,
-    /// `PatchOptions` of a patch that is no apply.
+    /// `PatchOptions`
     Patch,
-    /// `PatchOptions` of an apply.
-    Apply,
 }
 
 impl WriteOptions {
@@ -323,18 +317,12 @@ impl WriteOptions {
     ///
     /// # Errors
     /// 422 for what cannot be.
-    pub fn parse(query: &Query, kind: WriteKind) -> Result<Self, Status> {
+    pub(crate) fn parse(query: &Query, kind: WriteKind) -> Result<Self, Status> {
         let mut errors = Errors::new();
         let force = query.flag("force");
         let field_manager = query.text("fieldManager");
-        match kind {
-            WriteKind::Apply if field_manager.is_empty() => {
-                errors.required("fieldManager", "is required for apply patch")
-            }
-            WriteKind::Patch if force.is_some() => {
-                errors.forbidden("force", "may not be specified for non-apply patch")
-            }
-            _ => {}
+        if kind == WriteKind::Patch && force.is_some() {
+            errors.forbidden("force", "may not be specified for non-apply patch");
         }
         if field_manager.len() > 128 {
             errors.push(
@@ -368,14 +356,12 @@ impl WriteOptions {
             return Ok(Self {
                 dry_run,
                 field_validation,
-                field_manager: field_manager.into(),
-                force,
             });
         }
         let name = match kind {
             WriteKind::Create => "CreateOptions",
             WriteKind::Update => "UpdateOptions",
-            WriteKind::Patch | WriteKind::Apply => "PatchOptions",
+            WriteKind::Patch => "PatchOptions",
         };
         Err(Status::invalid("meta.k8s.io", name, "", errors))
     }
@@ -392,7 +378,7 @@ fn check_dry_run<'a>(values: impl Iterator<Item = &'a str>, errors: &mut Errors)
 
 /// What becomes of the dependents of a deleted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
+pub(crate) enum Propagation {
     /// They are deleted after it.
     Background,
     /// They are deleted before it.
@@ -403,7 +389,7 @@ pub enum Propagation {
 
 /// Options of a delete.
 #[derive(Clone, Debug, Default)]
-pub struct DeleteOptions {
+pub(crate) struct DeleteOptions {
     /// Nothing is stored.
     pub dry_run: bool,
     /// Seconds until a pod is gone.
@@ -421,7 +407,7 @@ impl DeleteOptions {
     ///
     /// # Errors
     /// 400 for a body that cannot be read, 422 for what cannot be.
-    pub fn parse(query: &Query, body: Option<&Value>) -> Result<Self, Status> {
+    pub(crate) fn parse(query: &Query, body: Option<&Value>) -> Result<Self, Status> {
         let mut out = Self::default();
         let mut errors = Errors::new();
         let (orphan, propagation, dry_run);
@@ -457,14 +443,14 @@ impl DeleteOptions {
                 .map(str::to_owned);
             dry_run = query.all("dryRun").map(str::to_owned).collect();
         }
-        if orphan.is_some() {
-            if let Some(policy) = &propagation {
-                errors.invalid_text(
-                    "propagationPolicy",
-                    policy,
-                    "orphanDependents and deletionPropagation cannot be both set",
-                );
-            }
+        if orphan.is_some()
+            && let Some(policy) = &propagation
+        {
+            errors.invalid_text(
+                "propagationPolicy",
+                policy,
+                "orphanDependents and deletionPropagation cannot be both set",
+            );
         }
         out.propagation = match (propagation.as_deref(), orphan) {
             (Some("Background"), _) => Some(Propagation::Background),

@@ -33,7 +33,7 @@ fn fill(out: &mut [u8]) {
 
 /// A random uid: a UUID of version 4 (RFC 9562).
 #[must_use]
-pub fn uid() -> String {
+pub(crate) fn uid() -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut bytes = [0; 16];
     fill(&mut bytes);
@@ -52,7 +52,7 @@ pub fn uid() -> String {
 
 /// Five random characters for behind a `generateName`.
 #[must_use]
-pub fn suffix() -> String {
+pub(crate) fn suffix() -> String {
     let mut out = String::with_capacity(5);
     while out.len() < 5 {
         let mut byte = [0];
@@ -67,7 +67,7 @@ pub fn suffix() -> String {
 
 /// A random number below `end`.
 #[must_use]
-pub fn below(end: u32) -> u32 {
+pub(crate) fn below(end: u32) -> u32 {
     let mut bytes = [0; 8];
     fill(&mut bytes);
     u32::try_from(u64::from_le_bytes(bytes) % u64::from(end.max(1))).unwrap_or_default()

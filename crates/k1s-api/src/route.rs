@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 /// What the path of a request names.
 #[derive(Debug)]
-pub enum Route {
+pub(crate) enum Route {
     /// Objects of a kind.
     Resource(Target),
     /// A resource that its group and version do not have.
@@ -19,7 +19,7 @@ pub enum Route {
 
 /// Objects of a kind, or one of them.
 #[derive(Debug)]
-pub struct Target {
+pub(crate) struct Target {
     /// The kind.
     pub kind: &'static Kind,
     /// Namespace, empty for cluster-scoped kinds and for all namespaces.
@@ -35,7 +35,7 @@ pub struct Target {
 impl Target {
     /// `pods`, or `pods/status`.
     #[must_use]
-    pub fn resource_path(&self) -> Cow<'static, str> {
+    pub(crate) fn resource_path(&self) -> Cow<'static, str> {
         if self.subresource.is_empty() {
             self.kind.plural.into()
         } else {
@@ -46,7 +46,7 @@ impl Target {
 
 /// Finds what a path names. Segments are decoded one by one, so that an escaped slash is never a separator.
 #[must_use]
-pub fn route(path: &str) -> Route {
+pub(crate) fn route(path: &str) -> Route {
     let mut segments = Vec::with_capacity(8);
     for segment in path.trim_matches('/').split('/') {
         match percent_decode_str(segment).decode_utf8() {

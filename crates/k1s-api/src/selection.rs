@@ -40,16 +40,6 @@ struct Metadata {
 }
 
 impl Selection {
-    /// Everything.
-    pub(crate) fn everything(kind: &Kind) -> Self {
-        Self {
-            labels: LabelSelector::everything(),
-            fields: FieldSelector::everything(),
-            rules: rules::of(kind),
-            by_metadata: true,
-        }
-    }
-
     /// Parses and checks the selectors of a request.
     pub(crate) fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, Status> {
         let rules = rules::of(kind);

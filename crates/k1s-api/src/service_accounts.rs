@@ -132,12 +132,11 @@ pub(crate) async fn account_gone(api: &Api, followup: &Followup) {
                 else {
                     return std::ops::ControlFlow::Continue(());
                 };
-                if let Ok(secret) = serde_json::from_slice::<Value>(entry.value()) {
-                    if text(&secret, &["type"]) == TOKEN_TYPE
-                        && annotation(&secret, ACCOUNT_UID) == Some(&followup.uid)
-                    {
-                        names.push(object::name(&secret).to_owned());
-                    }
+                if let Ok(secret) = serde_json::from_slice::<Value>(entry.value())
+                    && text(&secret, &["type"]) == TOKEN_TYPE
+                    && annotation(&secret, ACCOUNT_UID) == Some(&followup.uid)
+                {
+                    names.push(object::name(&secret).to_owned());
                 }
                 std::ops::ControlFlow::Continue(())
             });

@@ -133,12 +133,6 @@ impl Storage {
         Ok(value.map(|v| String::from_utf8_lossy(&v).into_owned()))
     }
 
-    /// All claims of one sort.
-    pub(crate) fn claimed(&self, space: &'static str) -> Result<Vec<String>, Status> {
-        let all = self.store.sides(&self.tenant, space).map_err(failure)?;
-        Ok(all.iter().map(|(key, _)| key.name().to_owned()).collect())
-    }
-
     /// Writes a new object.
     pub(crate) async fn create(
         &self,

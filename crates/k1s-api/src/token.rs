@@ -118,10 +118,10 @@ fn verify(api: &Api, token: &str, now_seconds: i64) -> Option<Identity> {
     {
         return None;
     }
-    if let Some(audiences) = claims.get("aud").and_then(Value::as_array) {
-        if !audiences.iter().any(|a| a == ISSUER) {
-            return None;
-        }
+    if let Some(audiences) = claims.get("aud").and_then(Value::as_array)
+        && !audiences.iter().any(|a| a == ISSUER)
+    {
+        return None;
     }
     let subject = text(&claims, &["sub"]).strip_prefix("system:serviceaccount:")?;
     let (namespace, name) = subject.split_once(':')?;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The service over a store in memory, called directly.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};

@@ -186,14 +186,15 @@ pub fn validate(kind: &Kind, rules: &Rules, object: &Value, errors: &mut Errors)
 }
 
 fn both_policies(object: &Value, errors: &mut Errors) {
-    if finalizers(object).any(|f| f == ORPHAN) && finalizers(object).any(|f| f == FOREGROUND) {
-        if let Some(all) = object::at(object, &["metadata", "finalizers"]) {
-            errors.invalid(
-                METADATA.child("finalizers"),
-                all,
-                "finalizer orphan and foregroundDeletion cannot be both set",
-            );
-        }
+    if finalizers(object).any(|f| f == ORPHAN)
+        && finalizers(object).any(|f| f == FOREGROUND)
+        && let Some(all) = object::at(object, &["metadata", "finalizers"])
+    {
+        errors.invalid(
+            METADATA.child("finalizers"),
+            all,
+            "finalizer orphan and foregroundDeletion cannot be both set",
+        );
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Status {
     /// The words.
     pub message: String,
     /// `details`, if there are any.
-    pub details: Option<Details>,
+    pub details: Option<Box<Details>>,
     /// `metadata.continue`, which a 410 on a list carries.
     pub continue_token: Option<String>,
 }
@@ -67,7 +67,7 @@ impl Status {
     /// The same with details.
     #[must_use]
     pub fn with_details(mut self, details: Details) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 

@@ -78,6 +78,8 @@ fn covers(first: &Value, second: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     #[test]
@@ -107,8 +109,8 @@ mod tests {
     fn merging() {
         let all = json!({"operator": "Exists"});
         let one = json!({"key": "a", "operator": "Exists"});
-        assert_eq!(merge(&[one.clone()], &[all.clone()]), [all.clone()]);
-        assert_eq!(merge(&[all.clone()], &[one.clone()]), [all]);
-        assert_eq!(merge(&[one.clone()], &[one.clone()]), [one]);
+        assert_eq!(merge(from_ref(&one), from_ref(&all)), [all.clone()]);
+        assert_eq!(merge(from_ref(&all), from_ref(&one)), [all]);
+        assert_eq!(merge(from_ref(&one), from_ref(&one)), [one]);
     }
 }

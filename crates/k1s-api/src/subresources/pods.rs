@@ -80,11 +80,11 @@ pub(super) async fn bind(
             "Operation cannot be fulfilled on pods/binding {}: {why}",
             k1s_core::field::quote(&target.name)
         );
-        status.details = Some(Details {
+        status.details = Some(Box::new(Details {
             name: target.name.clone(),
             kind: "pods/binding".into(),
             ..Details::default()
-        });
+        }));
         status
     };
     let terms = Terms {

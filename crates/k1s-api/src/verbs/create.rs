@@ -169,12 +169,11 @@ fn taken(
 ) -> Result<Status, Status> {
     let name = object::name(object);
     let mut status = Status::already_exists(kind, name);
-    if std::ptr::eq(kind, namespace_kind()) {
-        if let Some((old, _)) = api.load(kind, namespace, name)? {
-            if object::is_deleting(&old) {
-                status.message = format!("object is being deleted: {}", status.message);
-            }
-        }
+    if std::ptr::eq(kind, namespace_kind())
+        && let Some((old, _)) = api.load(kind, namespace, name)?
+        && object::is_deleting(&old)
+    {
+        status.message = format!("object is being deleted: {}", status.message);
     }
     Ok(status)
 }

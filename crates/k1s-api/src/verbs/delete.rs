@@ -372,7 +372,7 @@ fn check_preconditions(
             kind.kind,
             k1s_core::field::quote(name)
         );
-        status.details = Some(kind_details(kind, name));
+        status.details = Some(Box::new(kind_details(kind, name)));
         status
     };
     if let Some(uid) = options
