@@ -19,6 +19,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(crate) struct Page {
     text: String,
     margin: usize,
+    /// By how many levels values of [`Page::column`] stand further in than their column.
+    value_margin: usize,
 }
 
 /// Writes one line at a level: `put!(page, 1, "Kind:\t{}", kind)`.
@@ -50,17 +52,21 @@ impl Page {
         self.margin -= levels;
     }
 
+    /// As [`Page::nested`], and values of columns stand further in too: so kubectl writes an object within another.
+    pub(crate) fn nested_object(&mut self, levels: usize, inner: impl FnOnce(&mut Page)) {
+        self.value_margin += levels;
+        self.nested(levels, inner);
+        self.value_margin -= levels;
+    }
+
     /// A title with several values beneath each other, `<none>` where there are none.
     pub(crate) fn column(&mut self, title: &str, values: impl IntoIterator<Item = String>) {
         let mut values = values.into_iter();
-        put!(
-            self,
-            0,
-            "{title}:\t{}",
-            values.next().unwrap_or_else(|| "<none>".to_owned())
-        );
+        let inset = "  ".repeat(self.value_margin);
+        let first = values.next().unwrap_or_else(|| "<none>".to_owned());
+        put!(self, 0, "{title}:\t{inset}{first}");
         for value in values {
-            put!(self, 0, "\t{value}");
+            put!(self, 0, "\t{inset}{value}");
         }
     }
 

@@ -437,7 +437,7 @@ fn source(page: &mut Page, volume: &Value, sources: &[Source], persistent: bool)
             }
         }
         "projected" => projected(page, source.list("sources")),
-        "ephemeral" => page.nested(2, |page| {
+        "ephemeral" => page.nested_object(2, |page| {
             storage::claim(page, source.at("volumeClaimTemplate"), None)
         }),
         _ => {}
