@@ -57,9 +57,9 @@ pub(crate) fn of(command: &Command, path: &str) -> String {
         );
     }
     if !path.is_empty() {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "Use \"{PROGRAM} options\" for the options of every command.\n"
+            "Use \"{PROGRAM} options\" for the options of every command."
         );
     }
     out

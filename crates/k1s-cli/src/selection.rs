@@ -209,7 +209,7 @@ impl Selection {
                 ));
             }
             let asks = self
-                .from_files(cx, args)
+                .file_targets(cx, args)
                 .await?
                 .into_iter()
                 .map(|t| t.map(|t| Ask::File(Box::new(t))))
@@ -373,7 +373,7 @@ impl Selection {
     }
 
     /// The objects of files, each with its resource and namespace.
-    async fn from_files(&self, cx: &Context, args: &Parsed) -> Result<Vec<Result<Target>>> {
+    async fn file_targets(&self, cx: &Context, args: &Parsed) -> Result<Vec<Result<Target>>> {
         let selector = match &self.labels {
             Some(words) => {
                 Some(LabelSelector::parse(words).map_err(|e| Error::message(e.to_string()))?)
@@ -442,7 +442,7 @@ impl Selection {
         }
         let json = k1s_core::json::print(value);
         Some(Error::message(match missing[..] {
-            [only] if only == "apiVersion not set" => {
+            ["apiVersion not set"] => {
                 format!(
                     "unable to decode {}: Object 'apiVersion' is missing in '{json}'",
                     Quoted(source)

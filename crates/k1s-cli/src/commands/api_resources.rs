@@ -168,7 +168,7 @@ mod tests {
             ..Resource::default()
         });
         assert_eq!(
-            table(&[deployment.clone()], false, true),
+            table(std::slice::from_ref(&deployment), false, true),
             "deployments\tdeploy\tapps/v1\ttrue\tDeployment\n"
         );
         assert_eq!(

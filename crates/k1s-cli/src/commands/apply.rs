@@ -16,7 +16,7 @@ use crate::patching;
 use crate::print::{self, DryRun, Outcome};
 use crate::selection::{Selection, Target};
 use crate::source;
-use crate::writing::{self, LAST_APPLIED, PatchType, Validation, Writer};
+use crate::writing::{self, LAST_APPLIED, Validation, Writer};
 
 mod last_applied;
 mod prune;
@@ -373,6 +373,3 @@ fn described(target: &Target) -> String {
         target.namespace
     )
 }
-
-/// The content type of what `apply` sends, where only the API can merge.
-pub(super) const APPLY: PatchType = PatchType::Apply;

@@ -123,12 +123,10 @@ impl Sheet {
         for i in shown {
             let mut cell = cell(&row["cells"][*i]);
             // The first column that holds the name gets the kind.
-            if text(&columns[*i], &["format"]) == "name"
-                || text(&columns[*i], &["name"]).eq_ignore_ascii_case("name")
-            {
-                if let Some(kind) = kind.take() {
-                    cell = format!("{kind}/{cell}");
-                }
+            let is_name = text(&columns[*i], &["format"]) == "name"
+                || text(&columns[*i], &["name"]).eq_ignore_ascii_case("name");
+            if is_name && let Some(kind) = kind.take() {
+                cell = format!("{kind}/{cell}");
             }
             out.push(cell);
         }

@@ -129,10 +129,7 @@ impl Remote {
 
     /// A connection that is free, or a new one.
     async fn connection(&self) -> std::result::Result<SendRequest<Full<Bytes>>, String> {
-        while let Some(mut sender) = {
-            let taken = self.take_idle();
-            taken
-        } {
+        while let Some(mut sender) = self.take_idle() {
             if sender.ready().await.is_ok() {
                 return Ok(sender);
             }
@@ -166,11 +163,15 @@ impl Transport for Remote {
             let (mut head, body) = request.into_parts();
             let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
             let target = format!("{}{target}", self.base);
+            let unreachable = Unreachable {
+                method: head.method.to_string(),
+                url: format!("{}{}", self.server, head.uri),
+                why: String::new(),
+            };
             let lost = |why: String| {
                 Error::from(Unreachable {
-                    method: head.method.to_string(),
-                    url: format!("{}{}", self.server, head.uri),
                     why,
+                    ..unreachable.clone()
                 })
             };
             let uri: Uri = target
@@ -190,13 +191,10 @@ impl Transport for Remote {
             if let Some(value) = &self.authorization {
                 headers.insert(AUTHORIZATION, value.clone());
             }
-            let answer = sender.send_request(request).await.map_err(|e| {
-                Error::from(Unreachable {
-                    method: head.method.to_string(),
-                    url: format!("{}{}", self.server, head.uri),
-                    why: tls::chain(&e),
-                })
-            })?;
+            let answer = sender
+                .send_request(request)
+                .await
+                .map_err(|e| lost(tls::chain(&e)))?;
             self.idle.borrow_mut().push(sender);
             Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
         })

@@ -5,12 +5,12 @@ use http::Method;
 use k1s_core::object::{annotation, text};
 use serde_json::{Value, json};
 
-use super::{APPLY, Run};
+use super::Run;
 use crate::client::Call;
 use crate::error::{Error, Result};
 use crate::print::DryRun;
 use crate::selection::Target;
-use crate::writing::LAST_APPLIED;
+use crate::writing::{LAST_APPLIED, PatchType};
 
 /// The manager of the annotation, where there was one from a client-side apply.
 const LAST_APPLIED_MANAGER: &str = "kubectl-last-applied";
@@ -56,7 +56,7 @@ impl Run<'_> {
             self.args.text("subresource"),
         );
         let call = Call::new(Method::PATCH, path)
-            .body(APPLY.content(), body)
+            .body(PatchType::Apply.content(), body)
             .query("dryRun", self.writer.dry_run.query())
             .query("fieldManager", manager)
             .query("fieldValidation", self.writer.validation_query())
