@@ -504,8 +504,7 @@ pub(crate) async fn finalizers_run(client: Client) {
         })
         .await
         .unwrap();
-        let seen = *seen.lock().unwrap();
-        seen
+        *seen.lock().unwrap()
     };
     assert_eq!(run().await, "", "the first round adds the finalizer");
     assert_eq!(api.get("a").await.unwrap().finalizers(), ["k1s.dev/test"]);
