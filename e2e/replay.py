@@ -6,10 +6,10 @@
     replay.py cli  --command "kubectl --kubeconfig kc.yaml" --known known/kubectl.txt cli/*.json
 
 A file of known differences has a line for each case that is known to differ, with the reason: "group: name -- reason".
-"group: * -- reason" names all cases of a group. Such cases are run too: one that passes although it is listed fails
-the run, as does one that differs although it is not listed. "group: name -? reason" names a case whose outcome
-depends on the client's version or on time; it is run, and either outcome is accepted.
-The last line is "N passed, N failed"; a known difference that still differs counts as passed: it was asserted. Of a group named with * the passing ones are no failure.
+Such a case is run, too: if it passes although it is listed the run fails, as it does for one that differs and is not
+listed. "group: name -? reason" names a case whose outcome depends on the client's version or on time: either is
+accepted. "group: * -- reason" names all cases of a group, of which some may pass.
+The last line is "N passed, N failed"; a known difference that still differs counts as passed: it was asserted.
 """
 import argparse, json, os, shlex, sys
 from concurrent.futures import ThreadPoolExecutor
