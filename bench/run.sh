@@ -45,7 +45,7 @@ load() { # kubeconfig
   k create -n 1000 -c 1 -prefix one
   k create -n 10000 -c 64 -prefix many
   k get -n 10000 -c 1 -prefix many
-  k get -n 30000 -c 64 -prefix many
+  k get -n 10000 -c 64 -prefix many
   k update -n 5000 -c 64 -prefix many
   k list -n 5
   k create -n 10000 -c 64 -kind pods
