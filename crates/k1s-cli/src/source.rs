@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What `-f` names: files, directories, patterns, URLs and standard input, read to documents.
 //!
-//! Entry points: [`FLAGS`] and [`read`].
+//! Entry points: [`FLAGS`] and `read`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Files that hold secrets: written whole or not at all, readable by their owner alone.
 //!
-//! Entry points: [`write`], [`read`], [`directory`].
+//! Entry points: [`write()`], [`read`], [`directory`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
