@@ -7,9 +7,8 @@ use k1s_core::selector::LabelSelector;
 use k1s_store::ListRequest;
 use serde_json::Value;
 
-use crate::api::{Api, Exchange};
-use crate::route::Target;
-use crate::verbs::update::{Part, Terms, change};
+use crate::amend::amend;
+use crate::api::Api;
 
 /// After a ClusterRole was written or went: the rules of all that aggregate are made anew.
 pub(crate) async fn aggregate(api: &Api) {
@@ -40,26 +39,10 @@ pub(crate) async fn aggregate(api: &Api) {
         if role.get("rules") == Some(&rules) {
             continue;
         }
-        let target = Target {
-            kind,
-            namespace: String::new(),
-            name: object::name(role).into(),
-            subresource: String::new(),
-            legacy_watch: false,
-        };
-        let terms = Terms {
-            part: Part::Own,
-            dry_run: false,
-            checks_version: false,
-            uid_is_precondition: false,
-        };
-        let mut exchange = Exchange::internal();
-        let put = change(api, &target, &mut exchange, terms, |old, _| {
-            let mut new = old.clone();
-            new["rules"] = rules.clone();
-            Ok(new)
-        });
         // a failure is tried again at the next write of a role
+        let put = amend(api, kind, "", object::name(role), |role| {
+            role["rules"] = rules.clone();
+        });
         let _ = Box::pin(put).await;
     }
 }

@@ -8,12 +8,12 @@ use k1s_core::object::{self, finalizers, is_true, list, text};
 use k1s_core::status::Status;
 use serde_json::Value;
 
+use crate::amend::amend;
 use crate::api::{Api, Exchange};
 use crate::options::{DeleteOptions, Propagation};
 use crate::owners;
 use crate::route::Target;
 use crate::verbs::delete::delete_object;
-use crate::verbs::update::{Part, Terms, change};
 
 /// An object that names an owner.
 struct Dependent {
@@ -153,7 +153,7 @@ async fn drop_references(
     name: &str,
     uids: &[String],
 ) -> Result<(), Status> {
-    edit(api, kind, namespace, name, |object| {
+    amend(api, kind, namespace, name, |object| {
         let kept: Vec<Value> = list(object, &["metadata", "ownerReferences"])
             .iter()
             .filter(|r| !uids.iter().any(|u| u == text(r, &["uid"])))
@@ -166,40 +166,6 @@ async fn drop_references(
         }
     })
     .await
-}
-
-/// Changes the metadata of an object in the name of the collector.
-async fn edit(
-    api: &Api,
-    kind: &'static Kind,
-    namespace: &str,
-    name: &str,
-    mut how: impl FnMut(&mut Value),
-) -> Result<(), Status> {
-    let target = Target {
-        kind,
-        namespace: namespace.into(),
-        name: name.into(),
-        subresource: String::new(),
-        legacy_watch: false,
-    };
-    let terms = Terms {
-        part: Part::Own,
-        dry_run: false,
-        checks_version: false,
-        uid_is_precondition: false,
-    };
-    let mut exchange = Exchange::internal();
-    let made = change(api, &target, &mut exchange, terms, |old, _| {
-        let mut new = old.clone();
-        how(&mut new);
-        Ok(new)
-    });
-    match Box::pin(made).await {
-        Ok(_) => Ok(()),
-        Err(status) if status.code == 404 => Ok(()),
-        Err(status) => Err(status),
-    }
 }
 
 /// After an object went: those that it owned are looked at.
@@ -271,7 +237,7 @@ async fn drop_finalizer(
     name: &str,
     finalizer: &str,
 ) -> Result<(), Status> {
-    edit(api, kind, namespace, name, |object| {
+    amend(api, kind, namespace, name, |object| {
         let kept: Vec<Value> = finalizers(object)
             .filter(|f| *f != finalizer)
             .map(Value::from)

@@ -8,6 +8,7 @@
 //! What follows from a write (garbage collection, the life of namespaces) is `followup`'s.
 
 mod admission;
+mod amend;
 mod answer;
 mod api;
 mod body;

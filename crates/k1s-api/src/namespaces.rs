@@ -7,15 +7,14 @@ use k1s_core::kinds::{self, Kind};
 use k1s_core::object::{self, finalizers, list, text};
 use serde_json::{Value, json};
 
+use crate::amend::amend;
 use crate::api::{Api, Exchange, SYSTEM_NAMESPACES, namespace_kind};
 use crate::clock;
 use crate::convert;
 use crate::followup::Followup;
 use crate::options::DeleteOptions;
-use crate::route::Target;
 use crate::verbs::create::create_object;
 use crate::verbs::delete::{Deletion, delete_object};
-use crate::verbs::update::{Part, Terms, change};
 
 /// The ConfigMap that every namespace has.
 pub(crate) const ROOT_CA: &str = "kube-root-ca.crt";
@@ -120,23 +119,8 @@ pub(crate) async fn fill(api: &Api, namespace: &str) {
             .await;
         }
         Ok(Some((present, _))) if present.get("data") != Some(&data) => {
-            let target = Target {
-                kind: maps,
-                namespace: namespace.into(),
-                name: ROOT_CA.into(),
-                subresource: String::new(),
-                legacy_watch: false,
-            };
-            let terms = Terms {
-                part: Part::Own,
-                dry_run: false,
-                checks_version: false,
-                uid_is_precondition: false,
-            };
-            let put = change(api, &target, &mut exchange, terms, |old, _| {
-                let mut new = old.clone();
-                new["data"] = data.clone();
-                Ok(new)
+            let put = amend(api, maps, namespace, ROOT_CA, |map| {
+                map["data"] = data.clone()
             });
             let _ = Box::pin(put).await;
         }
@@ -233,51 +217,28 @@ fn names(api: &Api, kind: &'static Kind, namespace: &str) -> Vec<String> {
 
 /// Tells in the namespace's status what is left, and takes its finalizer when nothing is.
 async fn finish(api: &Api, name: &str, remaining: &[Remaining]) {
-    let target = Target {
-        kind: namespace_kind(),
-        namespace: String::new(),
-        name: name.into(),
-        subresource: String::new(),
-        legacy_watch: false,
-    };
-    let terms = Terms {
-        part: Part::Own,
-        dry_run: false,
-        checks_version: false,
-        uid_is_precondition: false,
-    };
-    let mut exchange = Exchange::internal();
-    let put = change(api, &target, &mut exchange, terms, |old, exchange| {
-        let mut new = old.clone();
-        if !object::is_deleting(old) {
-            return Ok(new);
+    let now_seconds = clock::now_seconds();
+    let put = amend(api, namespace_kind(), "", name, |namespace| {
+        if !object::is_deleting(namespace) {
+            return;
         }
         if remaining.is_empty() {
-            let kept: Vec<Value> = list(old, &["spec", "finalizers"])
+            let kept: Vec<Value> = list(namespace, &["spec", "finalizers"])
                 .iter()
                 .filter(|f| *f != "kubernetes")
                 .cloned()
                 .collect();
             if kept.is_empty() {
-                object::remove(&mut new, &["spec", "finalizers"]);
+                object::remove(namespace, &["spec", "finalizers"]);
             } else {
-                object::set(&mut new, &["spec", "finalizers"], kept);
+                object::set(namespace, &["spec", "finalizers"], kept);
             }
-            if !list(old, &["status", "conditions"]).is_empty() {
-                object::set(
-                    &mut new,
-                    &["status", "conditions"],
-                    conditions(remaining, old, exchange.now_seconds),
-                );
-            }
-        } else {
-            object::set(
-                &mut new,
-                &["status", "conditions"],
-                conditions(remaining, old, exchange.now_seconds),
-            );
         }
-        Ok(new)
+        // one that was emptied at once never had anything to tell
+        if !remaining.is_empty() || !list(namespace, &["status", "conditions"]).is_empty() {
+            let conditions = conditions(remaining, namespace, now_seconds);
+            object::set(namespace, &["status", "conditions"], conditions);
+        }
     });
     let _ = Box::pin(put).await;
 }

@@ -7,13 +7,12 @@ use k1s_core::kinds::{self, Kind};
 use k1s_core::object::{self, annotation, text};
 use serde_json::Value;
 
+use crate::amend::amend;
 use crate::api::{Api, Exchange};
 use crate::followup::Followup;
 use crate::options::DeleteOptions;
-use crate::route::Target;
 use crate::token;
 use crate::verbs::delete::delete_object;
-use crate::verbs::update::{Part, Terms, change};
 
 const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
 const ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";
@@ -80,38 +79,29 @@ async fn fill(api: &Api, followup: &Followup, secret: &Value, account: &Value) {
     let Ok(token) = token::sign(api, &claims) else {
         return;
     };
-    let target = Target {
-        kind: followup.kind,
-        namespace: followup.namespace.clone(),
-        name: followup.name.clone(),
-        subresource: String::new(),
-        legacy_watch: false,
-    };
-    let terms = Terms {
-        part: Part::Own,
-        dry_run: false,
-        checks_version: false,
-        uid_is_precondition: false,
-    };
-    let mut exchange = Exchange::internal();
-    let put = change(api, &target, &mut exchange, terms, |old, _| {
-        let mut new = old.clone();
+    let fill = |secret: &mut Value| {
         for (key, value) in [
             ("token", token.as_str()),
             ("namespace", followup.namespace.as_str()),
             ("ca.crt", api.0.options.root_ca.as_str()),
         ] {
-            if text(old, &["data", key]).is_empty() {
-                object::set(&mut new, &["data", key], STANDARD.encode(value));
+            if text(secret, &["data", key]).is_empty() {
+                object::set(secret, &["data", key], STANDARD.encode(value));
             }
         }
         object::set(
-            &mut new,
+            secret,
             &["metadata", "annotations", ACCOUNT_UID],
             object::uid(account),
         );
-        Ok(new)
-    });
+    };
+    let put = amend(
+        api,
+        followup.kind,
+        &followup.namespace,
+        &followup.name,
+        fill,
+    );
     let _ = Box::pin(put).await;
 }
 
