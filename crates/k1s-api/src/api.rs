@@ -2,7 +2,6 @@
 //! The service's state, and what its verbs share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use http::HeaderMap;
 use k1s_core::kinds::{self, Kind};
@@ -11,6 +10,7 @@ use k1s_core::rules;
 use k1s_core::status::{Cause, Details, Status};
 use k1s_store::Store;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::answer::Answer;
 use crate::clock;
@@ -44,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) followups: Followups,
     /// Whether the namespaces that are always there have been looked for.
-    pub(crate) prepared: AtomicBool,
+    pub(crate) prepared: OnceCell<()>,
 }
 
 /// A request with its body read and its asker known.
@@ -121,7 +121,7 @@ impl Api {
             storage,
             options,
             followups: Followups::default(),
-            prepared: AtomicBool::new(false),
+            prepared: OnceCell::new(),
         })))
     }
 

@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -77,11 +76,10 @@ impl Api {
         answer
     }
 
-    /// Makes what is always there, before the first answer.
+    /// Makes what is always there, before the first answer; whoever asks meanwhile waits for it.
     pub async fn prepare(&self) {
-        if !self.0.prepared.swap(true, Ordering::AcqRel) {
-            namespaces::ensure_system_namespaces(self).await;
-        }
+        let made = namespaces::ensure_system_namespaces(self);
+        self.0.prepared.get_or_init(|| made).await;
     }
 
     async fn try_answer<B>(

@@ -129,3 +129,22 @@ async fn nobody_may_do_nothing() {
         .unwrap();
     assert_eq!(api.answer(request).await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_requests_may_come_together() {
+    for _ in 0..50 {
+        let api = api();
+        let asked: Vec<_> = (0..4)
+            .map(|n| {
+                let api = api.clone();
+                tokio::spawn(async move {
+                    let object = json!({"metadata": {"name": format!("m{n}")}});
+                    ask(&api, "POST", MAPS, Some(object)).await.0
+                })
+            })
+            .collect();
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), 201);
+        }
+    }
+}
