@@ -16,7 +16,6 @@ use crate::api::{Api, Exchange, namespace_kind};
 use crate::clock;
 use crate::content;
 use crate::convert;
-use crate::encode;
 use crate::followup::Followup;
 use crate::negotiate::Forms;
 use crate::options::{WriteKind, WriteOptions};
@@ -186,6 +185,5 @@ pub(crate) fn without_version(object: &Value) -> bytes::Bytes {
         map.remove("kind");
     }
     object::remove(&mut object, &["metadata", "resourceVersion"]);
-    let _ = encode::opening;
     serde_json::to_vec(&object).unwrap_or_default().into()
 }
