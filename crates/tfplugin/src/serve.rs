@@ -152,16 +152,15 @@ pub(crate) async fn connection(
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let stopped = tokio::select! {
+    tokio::select! {
         result = &mut connection => {
             if let Err(e) = result {
                 log::debug!("a connection ended: {e}");
             }
             return;
         }
-        () = host.stopped() => (),
-    };
-    let () = stopped;
+        () = host.stopped() => {}
+    }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
 }

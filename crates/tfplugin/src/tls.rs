@@ -159,3 +159,6 @@ pub(crate) fn server(client_pem: &str) -> Result<(Vec<u8>, Arc<ServerConfig>), S
 fn algorithms(provider: &CryptoProvider) -> WebPkiSupportedAlgorithms {
     provider.signature_verification_algorithms
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,9 @@ impl Value {
     pub fn from_msgpack(mut bytes: &[u8], of: &Type) -> Result<Self, ValueError> {
         let pack = rmpv::decode::read_value_with_max_depth(&mut bytes, 4 * MAX_DEPTH)
             .map_err(|e| ValueError::new("", format!("not MessagePack: {e}")))?;
+        if !bytes.is_empty() {
+            return Err(ValueError::new("", "more bytes than the value has"));
+        }
         decode(&pack, of, "", 0)
     }
 }

@@ -18,6 +18,12 @@ impl Number {
     /// Reads decimal text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        let text = match text.split_once('.') {
+            Some((whole, fraction)) if !whole.is_empty() && fraction.bytes().all(|b| b == b'0') => {
+                whole
+            }
+            _ => text,
+        };
         if let Ok(whole) = text.parse::<i64>() {
             return Some(Self::Int(whole));
         }

@@ -127,7 +127,7 @@ fn bytes_that_are_nothing_are_refused() {
     assert!(Value::from_msgpack(&deep(299), &nested).is_err());
     for bytes in [
         &[][..],
-        &[0xc1],
+        &[0x80, 0x80],
         &[0xdf, 0xff, 0xff, 0xff, 0xff],
         &[0x81, 0xa1, b'a', 0x92, 0xa1, b'x', 0xc0],
         &[0x81, 0x01, 0xc0],

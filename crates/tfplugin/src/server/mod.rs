@@ -190,3 +190,6 @@ async fn provider(
         _ => unimplemented(),
     }
 }
+
+#[cfg(test)]
+mod tests;
