@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The login: when it is needed, once, and never again with what was refused.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::connection::{Answer, Connector, full};
+use crate::endpoint::Options;
+use crate::error::{Error, Result};
+
+/// Token of the session, and what became of the last login.
+pub(crate) struct Session {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<String>,
+    /// The refusal of the credentials: it is not tried again, each try counts towards a ban.
+    refused: Option<String>,
+    file_was_read: bool,
+}
+
+impl Session {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+        }
+    }
+
+    /// The token to send, logging in where there is none. `stale` is one that was refused.
+    pub(crate) async fn token(
+        &self,
+        connector: &Connector,
+        options: &Options,
+        stale: Option<&str>,
+    ) -> Result<Option<String>> {
+        // the lock is held over the login: others who wait for it use its token
+        let mut state = self.state.lock().await;
+        if state.token.as_deref() == stale && stale.is_some() {
+            state.token = None;
+        }
+        if !state.file_was_read {
+            state.file_was_read = true;
+            if let Some(file) = &options.token_file {
+                state.token = read_token(file).filter(|t| Some(t.as_str()) != stale);
+            }
+        }
+        if state.token.is_some() {
+            return Ok(state.token.clone());
+        }
+        let Some(credentials) = &options.credentials else {
+            return Ok(None);
+        };
+        if let Some(text) = &state.refused {
+            return Err(Error::Credentials {
+                endpoint: connector.endpoint.authority(),
+                user: credentials.username.clone(),
+                text: text.clone(),
+            });
+        }
+        let body = serde_json::json!({
+            "username": credentials.username,
+            "password": credentials.password,
+        });
+        let request = http::Request::post("/api/bmc/authenticate")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(full(body.to_string()))
+            .map_err(|e| Error::Argument(e.to_string()))?;
+        let answer = connector
+            .call("the login", request, options.timeout)
+            .await?;
+        if answer.status != http::StatusCode::OK {
+            let text = answer.text();
+            if let Some(banned) = banned(connector, &text) {
+                return Err(banned);
+            }
+            state.refused = Some(text.clone());
+            return Err(Error::Credentials {
+                endpoint: connector.endpoint.authority(),
+                user: credentials.username.clone(),
+                text,
+            });
+        }
+        let token = token_of(&answer)?;
+        if let Some(file) = &options.token_file {
+            write_token(file, &token);
+        }
+        state.token = Some(token.clone());
+        Ok(Some(token))
+    }
+
+    /// Forgets the token: the daemon has restarted and knows it no more; to use it would count towards a ban.
+    pub(crate) async fn forget(&self, options: &Options) {
+        self.state.lock().await.token = None;
+        if let Some(file) = &options.token_file {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+fn token_of(answer: &Answer) -> Result<String> {
+    let header = answer
+        .headers
+        .get("x-auth-token")
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned);
+    let body = serde_json::from_slice::<serde_json::Value>(&answer.body)
+        .ok()
+        .and_then(|v| Some(v.get("id")?.as_str()?.to_owned()));
+    // the answer holds the token: it is not shown
+    header
+        .or(body)
+        .filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_graphic()))
+        .ok_or_else(|| crate::answer::unknown("the login", "an answer without a token"))
+}
+
+/// Whether the text of a refusal is that of a ban, and how long it lasts.
+pub(crate) fn banned(connector: &Connector, text: &str) -> Option<Error> {
+    text.contains("Exceeded allowed authentication attempts")
+        .then(|| Error::Banned {
+            endpoint: connector.endpoint.authority(),
+            for_at_most: text.split("blocked for ").nth(1).and_then(duration),
+        })
+}
+
+/// Reads `1h 2m 3s`; words behind it and parts below a second mean nothing.
+fn duration(text: &str) -> Option<Duration> {
+    let mut total = None;
+    for word in text.split_whitespace() {
+        let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = &word[digits.len()..];
+        let seconds = match unit.trim_end_matches(['.', ',']) {
+            "s" | "sec" => 1,
+            "m" | "min" => 60,
+            "h" => 3600,
+            "d" | "day" | "days" => 86_400,
+            "ms" | "us" | "ns" => 0,
+            _ => break,
+        };
+        let Ok(count) = digits.parse::<u64>() else {
+            break;
+        };
+        total = Some(total.unwrap_or(0) + count.saturating_mul(seconds));
+    }
+    total.map(Duration::from_secs)
+}
+
+/// A token that others may read is none.
+fn read_token(file: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(file).ok()?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        log::warn!("{} may be read by others and is not used", file.display());
+        return None;
+    }
+    let text = std::fs::read_to_string(file).ok()?;
+    let token = text.trim();
+    (!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic())).then(|| token.to_owned())
+}
+
+/// Keeps a token; a session without a file is a session all the same.
+fn write_token(file: &Path, token: &str) {
+    let write = || {
+        if let Some(dir) = file.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let _ = std::fs::remove_file(file);
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)?
+            .write_all(token.as_bytes())
+    };
+    if let Err(e) = write() {
+        log::warn!("the session is not kept in {}: {e}", file.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_ban_lasts() {
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(duration(text).map(|d| d.as_secs()), expected, "{text}");
+        };
+        check("59s 123ms 456us", Some(59));
+        check("1m 4s.", Some(64));
+        check("17h 4m", Some(61_440));
+        check("59s …", Some(59));
+        check("a while", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_token_is_kept_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a/token");
+        write_token(&file, "t");
+        assert_eq!(read_token(&file).as_deref(), Some("t"));
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(read_token(&file), None);
+    }
+}
