@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The board's time: real time, or faster.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A clock that runs at a speed.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    speed: f64,
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock; at a speed of 60 a minute of the board lasts a second. It begins at zero.
+    ///
+    /// A speed that is not above zero is taken for 1.
+    #[must_use]
+    pub fn new(speed: f64) -> Self {
+        Self {
+            speed: if speed > 0.0 && speed.is_finite() {
+                speed
+            } else {
+                1.0
+            },
+            origin: Instant::now(),
+        }
+    }
+
+    /// Time of the board since it was started.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.origin.elapsed().mul_f64(self.speed)
+    }
+
+    /// Waits for a time of the board.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration.div_f64(self.speed)).await;
+    }
+}

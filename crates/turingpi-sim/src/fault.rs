@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What can be made to go wrong.
+
+use std::str::FromStr;
+
+/// A fault. Those with a number happen once, unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Sessions are lost when this many bytes of a transfer are written.
+    LoseTokensAt(u64),
+    /// The daemon restarts when this many bytes of a transfer are written.
+    RestartAt(u64),
+    /// The upload's connection drops when this many bytes of it have arrived.
+    DropUploadAt(u64),
+    /// What is read back is not what was written.
+    CrcMismatch,
+    /// Writing stops when this many bytes are written, and the state stays.
+    StuckAt(u64),
+    /// The daemon runs out of memory after this many transfers, every time: it answers nothing until it is restarted.
+    OutOfMemoryAfter(u32),
+    /// Power cannot be read: `Unknown`.
+    PowerUnknown,
+    /// There is no microSD card.
+    NoSdCard,
+    /// Answers to `power` are no JSON.
+    Garbage,
+    /// Connections are taken, and nothing is answered.
+    Silent,
+    /// The handshake of the WebSocket never ends.
+    WebSocketHangs,
+    /// The module in this slot, 1 to 4, never boots.
+    NeverBoots(u8),
+}
+
+/// What is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no fault: lose-tokens-at=N, restart-at=N, drop-upload-at=N, crc-mismatch, stuck-at=N, out-of-memory-after=N, \
+     power-unknown, no-sd-card, garbage, silent, web-socket-hangs and never-boots=SLOT are"
+)]
+pub struct FaultError(String);
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let wrong = || FaultError(text.to_owned());
+        let (name, number) = match text.split_once('=') {
+            Some((name, number)) => (name, Some(number.parse::<u64>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        match (name, number) {
+            ("lose-tokens-at", Some(n)) => Ok(Self::LoseTokensAt(n)),
+            ("restart-at", Some(n)) => Ok(Self::RestartAt(n)),
+            ("drop-upload-at", Some(n)) => Ok(Self::DropUploadAt(n)),
+            ("crc-mismatch", None) => Ok(Self::CrcMismatch),
+            ("stuck-at", Some(n)) => Ok(Self::StuckAt(n)),
+            ("out-of-memory-after", Some(n)) => u32::try_from(n)
+                .map(Self::OutOfMemoryAfter)
+                .map_err(|_| wrong()),
+            ("power-unknown", None) => Ok(Self::PowerUnknown),
+            ("no-sd-card", None) => Ok(Self::NoSdCard),
+            ("garbage", None) => Ok(Self::Garbage),
+            ("silent", None) => Ok(Self::Silent),
+            ("web-socket-hangs", None) => Ok(Self::WebSocketHangs),
+            ("never-boots", Some(n @ 1..=4)) => {
+                u8::try_from(n).map(Self::NeverBoots).map_err(|_| wrong())
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
