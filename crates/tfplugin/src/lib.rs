@@ -12,6 +12,7 @@
 mod cancel;
 pub mod cty;
 mod diagnostic;
+pub mod docs;
 mod handshake;
 mod log;
 mod path;

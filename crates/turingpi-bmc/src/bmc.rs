@@ -311,6 +311,15 @@ impl Bmc {
         )
     }
 
+    /// The token of the session, for tools that speak to the BMC themselves; none where no login is asked for.
+    ///
+    /// # Errors
+    /// When there is nothing to log in with, or the login fails.
+    pub async fn session_token(&self) -> Result<Option<String>> {
+        self.power().await?;
+        self.token().await
+    }
+
     /// The token, for a connection that is not made of calls.
     pub(crate) async fn token(&self) -> Result<Option<String>> {
         self.meet().await?;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Errors of a board for the user: what failed, why, and what to do.
+
+use std::error::Error as _;
+
+use tfplugin::{Diagnostics, Path};
+use turingpi_bmc::Error;
+
+/// Tells an error.
+pub(crate) fn error(diagnostics: &mut Diagnostics, what: &str, error: &Error) {
+    diagnostics.error(what, detail(error));
+}
+
+/// Tells an error about an attribute.
+pub(crate) fn error_at(diagnostics: &mut Diagnostics, at: &str, what: &str, error: &Error) {
+    diagnostics.error_at(&Path::of(at), what, detail(error));
+}
+
+/// The whole chain, then what to do.
+pub(crate) fn detail(error: &Error) -> String {
+    let mut text = capitalized(&error.to_string());
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    text.push('.');
+    if let Some(hint) = error.hint() {
+        text.push_str("\n\n");
+        text.push_str(&capitalized(hint));
+        text.push('.');
+    }
+    text
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The board that the configuration names, and what was read of it a moment ago.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tfplugin::Diagnostics;
+use tokio::sync::Mutex;
+use turingpi_bmc::model::{Power, Usb};
+use turingpi_bmc::{Bmc, Result, Slot};
+
+/// How long an answer counts for all who ask the same while one plan is made.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// An answer that several share: who asks while another asks gets its answer.
+struct Shared<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    async fn get(&self, ask: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut held = self.0.lock().await;
+        if let Some((at, value)) = &*held
+            && at.elapsed() < FRESH
+        {
+            return Ok(value.clone());
+        }
+        let value = ask.await?;
+        *held = Some((Instant::now(), value.clone()));
+        Ok(value)
+    }
+
+    async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// A board with a memory.
+pub(crate) struct Board {
+    pub(crate) bmc: Bmc,
+    power: Shared<Power>,
+    usb: Shared<Usb>,
+}
+
+impl Board {
+    pub(crate) fn new(bmc: Bmc) -> Self {
+        Self {
+            bmc,
+            power: Shared::default(),
+            usb: Shared::default(),
+        }
+    }
+
+    /// Which slots are on.
+    pub(crate) async fn power(&self) -> Result<Power> {
+        self.power.get(self.bmc.power()).await
+    }
+
+    /// How the USB switch stands.
+    pub(crate) async fn usb(&self) -> Result<Usb> {
+        self.usb.get(self.bmc.usb()).await
+    }
+
+    /// Switches a slot.
+    pub(crate) async fn set_power(&self, slot: Slot, on: bool) -> Result<()> {
+        let result = self.bmc.set_power(&[(slot, on)]).await;
+        self.power.forget().await;
+        result
+    }
+
+    /// What was read counts no more: something has changed.
+    pub(crate) async fn forget(&self) {
+        self.power.forget().await;
+        self.usb.forget().await;
+    }
+}
+
+/// The board, once the provider is configured. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Session(Arc<RwLock<Option<Arc<Board>>>>);
+
+impl Session {
+    pub(crate) fn set(&self, board: Option<Board>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = board.map(Arc::new);
+    }
+
+    /// Whether there is a board to ask.
+    pub(crate) fn is_known(&self) -> bool {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    /// The board, or an error for the user.
+    pub(crate) fn board(&self, diagnostics: &mut Diagnostics) -> Option<Arc<Board>> {
+        let board = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if board.is_none() {
+            diagnostics.error(
+                "The board is not known yet",
+                "The provider's configuration depends on something that is known only after apply. \
+                 Apply that first, for example with -target.",
+            );
+        }
+        board
+    }
+}
