@@ -2,6 +2,7 @@
 //! The `k1s` binary: the CLI library's commands, and those that only a program with a store and a listener can have:
 //! `up`, `serve` and `store`. Nothing is started that the command does not need.
 
+mod controllers;
 mod embedded;
 mod place;
 mod serve;

@@ -7,17 +7,19 @@ use std::path::PathBuf;
 use k1s_cli::command::Command;
 use k1s_cli::flag::{Flag, Parsed};
 
-use crate::{place, server};
+use crate::{controllers, place, server};
 
 /// `serve`.
 pub(crate) static COMMAND: Command = Command {
     name: "serve",
     aliases: &[],
-    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--write-kubeconfig FILE] [--tenant NAME]",
+    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--write-kubeconfig FILE] [--controllers all|LIST] [--hollow-nodes N] [--tenant NAME]",
     about: "Serve the API over TLS, for scripts: one line once it is ready.",
     flags: &[&[
         place::MEMORY,
         server::LISTEN,
+        controllers::OFF,
+        controllers::HOLLOW_NODES,
         Flag::text(
             "write-kubeconfig",
             "File to write the administrator's kubeconfig to.",
