@@ -32,6 +32,7 @@ mod service;
 mod service_accounts;
 mod storage;
 mod subresources;
+mod system_objects;
 mod token;
 mod unfinished;
 mod verbs;

@@ -23,6 +23,7 @@ use crate::negotiate::failure_encoding;
 use crate::options::Query;
 use crate::random;
 use crate::route::{Route, Target, route};
+use crate::system_objects;
 use crate::token;
 
 impl<B> tower::Service<Request<B>> for Api
@@ -78,7 +79,10 @@ impl Api {
 
     /// Makes what is always there, before the first answer; whoever asks meanwhile waits for it.
     pub async fn prepare(&self) {
-        let made = namespaces::ensure_system_namespaces(self);
+        let made = async {
+            namespaces::ensure_system_namespaces(self).await;
+            system_objects::ensure(self).await;
+        };
         self.0.prepared.get_or_init(|| made).await;
     }
 

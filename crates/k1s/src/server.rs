@@ -138,6 +138,11 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
         });
         let controlling = controllers
             .map(|wanted| tokio::spawn(controllers::run(wanted, api.clone(), stop.clone())));
+        let address = listener.address();
+        let advertising = tokio::spawn({
+            let api = api.clone();
+            async move { api.advertise(address).await }
+        });
         let serving = tokio::spawn(listener.serve(api, stop));
         announce(&Ready { url, kubeconfig })?;
         signal.await;
@@ -146,6 +151,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
         if let Some(controlling) = controlling {
             controlling.await.context("the controllers failed")?;
         }
+        advertising.abort();
         background.abort();
         sweeping.abort();
         Ok(())

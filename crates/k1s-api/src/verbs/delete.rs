@@ -21,6 +21,7 @@ use crate::options::{DeleteOptions, ListOptions, Propagation};
 use crate::route::Target;
 use crate::selection::Selection;
 use crate::storage::WriteError;
+use crate::system_objects::is_system_class;
 
 /// What a delete came to.
 pub(crate) enum Deletion {
@@ -147,6 +148,13 @@ pub(crate) async fn delete_object(
                 kind,
                 name,
                 "this namespace may not be deleted",
+            ));
+        }
+        if kind.kind == "PriorityClass" && is_system_class(name) {
+            return Err(Status::forbidden(
+                kind,
+                name,
+                "this is a system priority class and cannot be deleted",
             ));
         }
         object::remove(&mut old, &["metadata", "resourceVersion"]);
