@@ -36,17 +36,40 @@ impl Digest {
     /// # Errors
     /// When the blob cannot be read.
     pub fn of_blob(blob: &mut dyn Blob) -> Result<Self, BlobError> {
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::new();
         let mut buffer = [0; 256];
         let mut offset = 0;
         while offset < blob.len() {
             let piece = (blob.len() - offset).min(buffer.len() as u32);
             let bytes = &mut buffer[..piece as usize];
             blob.read(offset, bytes)?;
-            hash.update(&*bytes);
+            hash.update(bytes);
             offset += piece;
         }
-        Ok(Self(hash.finalize().into()))
+        Ok(hash.finish())
+    }
+}
+
+/// A digest in the making, for whoever reads an image in pieces for another reason.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// The digest of nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was added.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 

@@ -15,6 +15,8 @@ extern crate alloc;
 extern crate std;
 
 mod blob;
+#[cfg(feature = "std")]
+pub mod build;
 mod builtin;
 mod bundle;
 mod calls;
@@ -24,9 +26,13 @@ mod container;
 mod context;
 mod cpu;
 mod digest;
+#[cfg(feature = "examples")]
+pub mod examples;
 mod host;
 mod image;
 mod manifest;
+#[cfg(feature = "std")]
+pub mod scripted;
 mod signature;
 
 pub use blob::{Blob, BlobError, Part};
@@ -40,7 +46,7 @@ pub use config::{Config, ConfigError};
 pub use container::{Container, Engine, Limits, Progress, Slice, StartError, Trap, Usage, Wake};
 pub use context::{Context, MAX_KEY, MAX_VALUE};
 pub use cpu::CpuQuota;
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, Hasher};
 pub use host::{Host, HostError, LogLevel};
 pub use image::{Image, Verifier, VerifyError};
 pub use manifest::{

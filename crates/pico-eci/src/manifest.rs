@@ -48,6 +48,8 @@ pub enum ManifestError {
     Layers(usize),
     /// A digest is not SHA-256.
     Digest,
+    /// It says what an ECI's manifest says, but not in the same bytes.
+    NotCanonical,
 }
 
 impl fmt::Display for ManifestError {
@@ -63,6 +65,9 @@ impl fmt::Display for ManifestError {
                 "an embedded container image has one layer, this one has {count}"
             ),
             Self::Digest => f.write_str("a digest in the image's manifest is not SHA-256"),
+            Self::NotCanonical => {
+                f.write_str("the image's manifest was changed or not written by `k1s pico eci`")
+            }
         }
     }
 }
@@ -114,20 +119,19 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// When it is not JSON, or not the manifest of an ECI.
-    pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
-        if !shallow(json) {
+    /// When it is not JSON, not the manifest of an ECI, or written in any other way than [`Manifest::to_json`] does.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if !shallow(bytes) {
             return Err(ManifestError::Json("nested too deep".into()));
         }
-        let mut json: Json = serde_json::from_slice(json)
+        let mut json: Json = serde_json::from_slice(bytes)
             .map_err(|error| ManifestError::Json(format!("{error}")))?;
-        // a client that knows only image-spec 1.0 leaves artifactType out; the config's type then says what it is
-        let kind = if json.artifact_type.is_empty() {
-            &json.config.media_type
-        } else {
-            &json.artifact_type
-        };
-        if json.schema_version != 2 || (kind != ARTIFACT_TYPE && kind != CONFIG_MEDIA_TYPE) {
+        if json.schema_version != 2 || json.artifact_type != ARTIFACT_TYPE {
+            let kind = if json.artifact_type.is_empty() {
+                &json.config.media_type
+            } else {
+                &json.artifact_type
+            };
             return Err(ManifestError::NotAnEci(kind.chars().take(80).collect()));
         }
         if json.config.media_type != CONFIG_MEDIA_TYPE {
@@ -143,7 +147,7 @@ impl Manifest {
                 layer.media_type.chars().take(80).collect(),
             ));
         }
-        Ok(Self {
+        let manifest = Self {
             config: json
                 .config
                 .digest
@@ -153,7 +157,13 @@ impl Manifest {
             layer: layer.digest.parse().map_err(|_| ManifestError::Digest)?,
             layer_bytes: layer.size,
             signature: json.annotations.remove(SIGNATURE_ANNOTATION),
-        })
+        };
+        // the signature covers the digests in it; that nothing else can be changed makes the manifest's own digest firm
+        if manifest.to_json() == bytes {
+            Ok(manifest)
+        } else {
+            Err(ManifestError::NotCanonical)
+        }
     }
 
     /// The manifest as JSON, the same bytes for the same manifest.
@@ -241,6 +251,15 @@ mod tests {
             ),
             (good.replace(r#""size":7"#, r#""size":-7"#), "invalid value"),
             (two, "has 2"),
+            (
+                good.replace(r#""annotations":{"#, r#""annotations":{"created":"today","#),
+                "was changed",
+            ),
+            (
+                good.replace(MANIFEST_MEDIA_TYPE, "application/json"),
+                "was changed",
+            ),
+            (format!("{good}\n"), "was changed"),
             ("[".repeat(1000), "too deep"),
             (String::new(), "EOF"),
         ] {
