@@ -10,7 +10,7 @@ use k1s_core::rules;
 use k1s_core::status::{Cause, Details, Status};
 use k1s_store::Store;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::answer::Answer;
 use crate::clock;
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) followups: Followups,
     /// Whether the namespaces that are always there have been looked for.
     pub(crate) prepared: OnceCell<()>,
+    /// Whose turn it is to write what a quota counts, so that writers of one process do not get into each other's way.
+    pub(crate) quota_turn: Arc<Mutex<()>>,
 }
 
 /// A request with its body read and its asker known.
@@ -122,6 +124,7 @@ impl Api {
             options,
             followups: Followups::default(),
             prepared: OnceCell::new(),
+            quota_turn: Arc::default(),
         })))
     }
 

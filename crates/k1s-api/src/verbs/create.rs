@@ -22,6 +22,7 @@ use crate::options::{WriteKind, WriteOptions};
 use crate::random;
 use crate::route::Target;
 use crate::storage::WriteError;
+use crate::verbs::update::MODIFIED;
 
 /// How often a generated name is tried when it is taken.
 const NAME_ATTEMPTS: usize = 8;
@@ -92,7 +93,7 @@ pub(crate) async fn create_object(
             suffix: &random::suffix(),
         };
         meta::begin(rules, &mut candidate, &birth);
-        let claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
+        let mut claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
         (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         check(kind_asked, &candidate, exchange)?;
         admission::check_create(api, kind_asked, namespace, &candidate, exchange)?;
@@ -105,6 +106,9 @@ pub(crate) async fn create_object(
             ));
         }
         decode::tidy(kind.schema, &mut candidate);
+        let (charges, turn) =
+            admission::quota::charge(api, kind, namespace, &candidate, None, exchange).await?;
+        claims.charges = charges;
         if dry_run {
             if api
                 .storage()
@@ -122,17 +126,22 @@ pub(crate) async fn create_object(
         };
         match api.storage().create(kind, &candidate, claims, life).await {
             Ok(stored) => {
+                drop(turn);
                 api.follow(Followup::written(kind, &candidate, None)).await;
                 return Ok(stored.bytes);
             }
-            // a claim may have been taken by another meanwhile: then there is no such object, and another is chosen
+            // a claim or a quota may have been taken by another meanwhile: then there is no such object, and it is tried again
             Err(WriteError::Exists | WriteError::Conflict) => {
                 let there = api
                     .storage()
                     .get(kind, namespace, object::name(&candidate))?
                     .is_some();
                 if attempt >= NAME_ATTEMPTS || there && !generated {
-                    return Err(taken(api, kind_asked, namespace, &candidate)?);
+                    return Err(if there {
+                        taken(api, kind_asked, namespace, &candidate)?
+                    } else {
+                        Status::conflict(kind_asked, object::name(&candidate), MODIFIED)
+                    });
                 }
             }
             Err(WriteError::Failed(status)) => return Err(status),

@@ -204,11 +204,18 @@ pub(crate) async fn change(
         let mut old = old;
         let version = object::remove(&mut old, &["metadata", "resourceVersion"]);
         meta::carry_over(&mut new, &old);
-        let claims = prepare(api, kind, rules, &mut new, &old, exchange, terms.part)?;
+        let mut claims = prepare(api, kind, rules, &mut new, &old, exchange, terms.part)?;
         decode::tidy(stored_kind.schema, &mut new);
         let ends = ends(kind, &new, &old);
         if new == old && !ends {
             return Ok(present.bytes);
+        }
+        let mut turn = None;
+        if matches!(terms.part, Part::Main | Part::Resize) && !ends {
+            let namespace = &target.namespace;
+            (claims.charges, turn) =
+                admission::quota::charge(api, stored_kind, namespace, &new, Some(&old), exchange)
+                    .await?;
         }
         if terms.dry_run {
             let mut shown = new;
@@ -230,6 +237,7 @@ pub(crate) async fn change(
                 .replace(stored_kind, &new, &old, present.revision, claims)
                 .await
         };
+        drop(turn);
         match written {
             Ok(stored) => {
                 let followup = if ends {

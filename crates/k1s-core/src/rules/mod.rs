@@ -24,6 +24,7 @@ mod node;
 mod number;
 pub mod pod_security;
 mod policy;
+pub mod quota;
 mod rbac;
 #[cfg(test)]
 mod recorded;

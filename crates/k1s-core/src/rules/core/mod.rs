@@ -13,7 +13,7 @@ mod node;
 pub(in crate::rules) mod persistent_volume;
 pub(in crate::rules) mod persistent_volume_claim;
 mod persistent_volume_source;
-mod pod;
+pub(in crate::rules) mod pod;
 pub(in crate::rules) mod pod_template;
 mod replication_controller;
 pub(in crate::rules) mod resource_name;
