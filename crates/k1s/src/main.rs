@@ -39,6 +39,7 @@ static ROOT: Command = Command {
     aliases: &[],
     usage: "COMMAND [OPTIONS]",
     about: "The Kubernetes API in one process, and a command line for it and for any cluster.",
+    examples: &[],
     flags: &[],
     subcommands: &ALL,
     run: None,

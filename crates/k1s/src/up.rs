@@ -23,6 +23,10 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &[],
     usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--merge-kubeconfig[=FILE]] [--controllers all|LIST] [--hollow-nodes N] [--tenant NAME]",
     about: "Serve the API over TLS, and say how to reach it and what to try.",
+    examples: &[
+        ("Serve the default store, and say how to reach it", "up"),
+        ("Nothing is kept, and kubectl finds it as context k1s", "up --memory --merge-kubeconfig"),
+    ],
     flags: &[&[
         place::MEMORY,
         server::LISTEN,
