@@ -18,4 +18,16 @@ const fn entry(name: &'static str, alias: &'static str, start: fn(&mut Setup)) -
 }
 
 /// All controllers, in the order of the help.
-pub(crate) const ENTRIES: &[Entry] = &[];
+pub(crate) const ENTRIES: &[Entry] = &[
+    entry("kube-scheduler", "scheduler", crate::scheduler::start),
+    entry(
+        "node-lifecycle-controller",
+        "nodelifecycle",
+        crate::cluster::nodes::start,
+    ),
+    entry(
+        "taint-eviction-controller",
+        "",
+        crate::cluster::nodes::start_eviction,
+    ),
+];

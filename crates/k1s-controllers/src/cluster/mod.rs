@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Controllers of what a cluster consists of: nodes, endpoints, budgets, quotas, volumes.
+//! What concerns the cluster as a whole: nodes, services, budgets, quotas, volumes.
+
+pub(crate) mod nodes;
+pub(crate) mod volume_fit;
