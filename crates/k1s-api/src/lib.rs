@@ -16,6 +16,7 @@ mod clock;
 mod cluster_roles;
 mod content;
 mod convert;
+mod definitions;
 pub mod discovery;
 mod encode;
 mod followup;
@@ -39,5 +40,6 @@ mod verbs;
 
 pub use api::{Api, Options};
 pub use body::{Body, BodyError};
+pub use definitions::Definitions;
 pub use identity::Identity;
 pub use token::{Signer, TokenKey};

@@ -120,6 +120,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
             root_ca: pki.ca_pem().to_owned(),
             token_key: token_key(pki.service_account_key_der()),
             background: true,
+            ..Options::default()
         };
         let sweeping = tokio::spawn(sweep(store.clone()));
         let api = Api::open(store, options).map_err(|status| anyhow!(status.message))?;

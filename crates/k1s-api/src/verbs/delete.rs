@@ -15,6 +15,7 @@ use crate::api::{Api, Exchange, SYSTEM_NAMESPACES, kind_details};
 use crate::clock;
 use crate::content;
 use crate::convert;
+use crate::definitions;
 use crate::followup::Followup;
 use crate::negotiate::{Form, Forms};
 use crate::options::{DeleteOptions, ListOptions, Propagation};
@@ -245,6 +246,9 @@ fn next(kind: &Kind, old: &Value, options: &DeleteOptions, now_seconds: i64) -> 
     if kind.kind == "Namespace" && kind.group.is_empty() {
         return next_of_namespace(old, now_seconds);
     }
+    if definitions::is_definition(kind) {
+        return next_of_definition(old, now_seconds);
+    }
     set_policy_finalizers(kind, &mut new, options);
     let grace = if kind.kind == "Pod" && kind.group.is_empty() {
         pod_grace(old, options)
@@ -303,6 +307,24 @@ fn needs_mark(kind: &Kind, pod: &Value) -> bool {
 fn count_deletion(object: &mut Value) {
     if let Some(generation) = object::int(object, &["metadata", "generation"]).filter(|g| *g > 0) {
         object::set(object, &["metadata", "generation"], generation + 1);
+    }
+}
+
+/// A definition that is deleted waits for its objects to go.
+fn next_of_definition(old: &Value, now_seconds: i64) -> Next {
+    let mut new = old.clone();
+    if !object::is_deleting(old) {
+        definitions::mark_terminating(&mut new, &clock::rfc3339(now_seconds));
+        return Next::Change(new);
+    }
+    if finalizers(old).next().is_none() {
+        return Next::Go;
+    }
+    object::set(&mut new, &["metadata", "deletionGracePeriodSeconds"], 0);
+    if new == *old {
+        Next::Stay
+    } else {
+        Next::Change(new)
     }
 }
 
@@ -388,7 +410,7 @@ fn check_preconditions(
         .as_deref()
         .filter(|uid| *uid != object::uid(old))
     {
-        if kind.kind == "Namespace" && kind.group.is_empty() {
+        if kind.kind == "Namespace" && kind.group.is_empty() || definitions::is_definition(kind) {
             return Err(Status::conflict(
                 kind,
                 name,
