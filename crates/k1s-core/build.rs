@@ -80,7 +80,7 @@ fn write_schema(out: &mut String, name: &str, schema: &Value, index: &BTreeMap<&
         .collect();
     let _ = writeln!(
         out,
-        "static S{}: Schema = Schema {{ name: \"io.k8s.{name}\", form: Form::{form}, atomic: {}, gvks: &[{}], required: &[{}], fields: &[{fields}] }};",
+        "static S{}: Schema = Schema {{ name: \"io.k8s.{name}\", form: Form::{form}, atomic: {}, gvks: &[{}], required: &[{}], fields: &[{fields}], custom: None }};",
         index[name],
         schema["map"] == "atomic",
         gvks.join(","),
@@ -211,6 +211,10 @@ fn write_kinds(
                 .iter()
                 .filter_map(|r| subresource(r, plural, group, version))
                 .collect();
+            // a kind with these two columns has no words of its own
+            let plain = resource["columns"]
+                .as_array()
+                .is_some_and(|all| all.len() == 2 && all[1][0] == "Created At");
             let columns: String = resource["columns"]
                 .as_array()
                 .into_iter()
@@ -218,10 +222,15 @@ fn write_kinds(
                 .map(|c| {
                     let word = |i: usize| c[i].as_str().unwrap_or_default();
                     format!(
-                        "Column {{ name: {:?}, kind: {:?}, format: {:?}, priority: {} }},",
+                        "Column {{ name: {:?}, kind: {:?}, format: {:?}, description: {}, priority: {} }},",
                         word(0),
                         word(1),
                         word(2),
+                        match word(0) {
+                            "Name" if plain => "crate::kinds::NAME_DESCRIPTION",
+                            _ if plain => "crate::kinds::CREATED_DESCRIPTION",
+                            _ => "\"\"",
+                        },
                         c[3]
                     )
                 })
@@ -229,7 +238,7 @@ fn write_kinds(
             let _ = writeln!(
                 table,
                 "Kind {{ group: {group:?}, version: {version:?}, kind: {:?}, plural: {plural:?}, singular: {:?}, short_names: &[{}], categories: &[{}], \
-                 namespaced: {}, verbs: &[{}], schema: {schema}, columns: &[{columns}], subresources: &[{subresources}] }},",
+                 namespaced: {}, verbs: &[{}], schema: {schema}, columns: &[{columns}], subresources: &[{subresources}], custom: None }},",
                 text(resource, "kind"),
                 text(resource, "singularName"),
                 list(resource, "shortNames"),

@@ -177,7 +177,7 @@ pub(crate) fn table(
 ) -> Value {
     let columns: Vec<Value> = columns
         .iter()
-        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": "", "priority": c.priority}))
+        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": c.description, "priority": c.priority}))
         .collect();
     json!({"apiVersion": version.api_version(), "kind": "Table", "metadata": metadata, "columnDefinitions": columns, "rows": rows})
 }
@@ -189,9 +189,10 @@ fn row(
     include: Include,
     now_seconds: i64,
 ) -> Value {
-    let cells = match rules::of(kind).cells {
-        Some(cells) => cells(&value, &Clock { now_seconds }),
-        None => kind
+    let cells = match (kind.custom, rules::of(kind).cells) {
+        (Some(custom), _) => custom.cells(&value, now_seconds),
+        (None, Some(cells)) => cells(&value, &Clock { now_seconds }),
+        (None, None) => kind
             .columns
             .iter()
             .map(|column| match column.name {
@@ -217,12 +218,18 @@ fn row(
 
 impl List {
     fn into_response(
-        self,
+        mut self,
         output: Output,
         include: Include,
         now_seconds: i64,
     ) -> Result<Response<Body>, Status> {
         let kind = self.kind;
+        if kind.custom.is_some()
+            && output.form == Form::Whole
+            && self.metadata.get("continue").is_none()
+        {
+            self.metadata["continue"] = "".into();
+        }
         if output == Output::JSON && convert::is_stored_as_is(kind) {
             return Ok(response(200, output.content_type(), self.into_pieces()));
         }
@@ -231,13 +238,16 @@ impl List {
                 let mut items = Vec::with_capacity(self.items.len());
                 for stored in &self.items {
                     let mut item = named(kind, stored)?;
-                    if let Some(map) = item.as_object_mut() {
+                    // items of own kinds name themselves
+                    if kind.custom.is_none()
+                        && let Some(map) = item.as_object_mut()
+                    {
                         map.remove("apiVersion");
                         map.remove("kind");
                     }
                     items.push(item);
                 }
-                json!({"apiVersion": kind.api_version(), "kind": format!("{}List", kind.kind), "metadata": self.metadata, "items": items})
+                json!({"apiVersion": kind.api_version(), "kind": kind.list_kind(), "metadata": self.metadata, "items": items})
             }
             Form::Metadata(_) => {
                 return Err(Status::new(
@@ -274,7 +284,7 @@ impl List {
     fn into_pieces(self) -> Body {
         let opening = format!(
             "{}\"metadata\":{},\"items\":[",
-            encode::opening(&self.kind.api_version(), &format!("{}List", self.kind.kind)),
+            encode::opening(&self.kind.api_version(), &self.kind.list_kind()),
             self.metadata
         );
         let mut pieces = VecDeque::with_capacity(self.items.len() * 2 + 2);

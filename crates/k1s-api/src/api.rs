@@ -10,10 +10,11 @@ use k1s_core::rules;
 use k1s_core::status::{Cause, Details, Status};
 use k1s_store::Store;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::answer::Answer;
 use crate::clock;
+use crate::definitions::{Definitions, Known};
 use crate::followup::Followups;
 use crate::identity::Identity;
 use crate::negotiate::{Forms, Output, negotiate};
@@ -33,6 +34,8 @@ pub struct Options {
     /// Whether what follows from a write (garbage collection, the end of a namespace) is left to [`Api::background`]. Without it
     /// the write itself waits for it.
     pub background: bool,
+    /// Kinds that the program brings along. They are not stored: other programs on the same store do not serve them.
+    pub definitions: Definitions,
 }
 
 /// The Kubernetes API over a store. Clones share it.
@@ -45,6 +48,10 @@ pub(crate) struct Inner {
     pub(crate) followups: Followups,
     /// Whether the namespaces that are always there have been looked for.
     pub(crate) prepared: OnceCell<()>,
+    /// Whose turn it is to write what a quota counts, so that writers of one process do not get into each other's way.
+    pub(crate) quota_turn: Arc<Mutex<()>>,
+    /// Definitions that have been looked at.
+    pub(crate) known: Known,
 }
 
 /// A request with its body read and its asker known.
@@ -122,6 +129,8 @@ impl Api {
             options,
             followups: Followups::default(),
             prepared: OnceCell::new(),
+            quota_turn: Arc::default(),
+            known: Known::default(),
         })))
     }
 
@@ -140,6 +149,9 @@ impl Api {
         if !target.subresource.is_empty() {
             return crate::subresources::act(self, method, target, exchange).await;
         }
+        if target.kind.custom.is_some() {
+            own_method(method, target)?;
+        }
         let collection = target.name.is_empty();
         let verb = verb(method, target, exchange);
         if !target.kind.allows(verb) || target.legacy_watch && method != http::Method::GET {
@@ -155,6 +167,10 @@ impl Api {
                 crate::verbs::list::list_or_watch(self, target, exchange)
             }
             ("GET", false) => crate::verbs::get::get(self, target, exchange),
+            // an own kind takes a new object at the path of one
+            ("POST", false) if target.kind.custom.is_some() => {
+                crate::verbs::create::create(self, target, exchange).await
+            }
             ("POST", true) => crate::verbs::create::create(self, target, exchange).await,
             ("PUT", false) => crate::verbs::update::update(self, target, exchange).await,
             ("PATCH", false) => crate::verbs::patch::patch(self, target, exchange).await,
@@ -215,8 +231,35 @@ impl Api {
     }
 }
 
+/// What own kinds refuse otherwise than built-in ones.
+fn own_method(method: &http::Method, target: &Target) -> Result<(), Status> {
+    match method.as_str() {
+        "PUT" | "PATCH" if target.name.is_empty() => {
+            Err(Status::bad_request("name must be provided"))
+        }
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" => Ok(()),
+        _ => {
+            let kind = target.kind;
+            let message = format!(
+                " is not supported on resources of kind \"{}\"",
+                kind.group_resource()
+            );
+            Err(
+                Status::new(405, "MethodNotAllowed", message).with_details(Details {
+                    group: kind.group.into(),
+                    kind: kind.plural.into(),
+                    ..Details::default()
+                }),
+            )
+        }
+    }
+}
+
 /// What every answer about a kind warns of when the kind is to go.
 fn deprecation(kind: &Kind) -> Option<String> {
+    if let Some(custom) = kind.custom {
+        return custom.deprecation.clone();
+    }
     (kind.group.is_empty() && kind.kind == "Endpoints").then(|| {
         "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
     })

@@ -2,7 +2,7 @@
 //! From the body of a request to an object of a kind.
 
 use http::HeaderMap;
-use k1s_core::field::quote;
+use k1s_core::field::{Errors, quote};
 use k1s_core::kinds::{self, Kind};
 use k1s_core::status::Status;
 use k1s_core::{decode, json, yaml};
@@ -122,7 +122,11 @@ pub(crate) fn object(
             excerpt(body)
         )));
     }
-    expected.check_names(&value)?;
+    if expected.schema.custom.is_some() {
+        expected.check_own_names(&value, body)?;
+    } else {
+        expected.check_names(&value)?;
+    }
     let cannot = |words: &str| {
         Status::bad_request(format!(
             "{} in version {} cannot be handled as a {}: {words}",
@@ -201,6 +205,33 @@ impl Expected {
         } else {
             format!("{}/{}", self.group, self.version)
         }
+    }
+
+    /// Checks the names in a body of an own kind, where both must be there.
+    fn check_own_names(&self, value: &Value, body: &[u8]) -> Result<(), Status> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+        if text("kind").is_empty() {
+            return Err(Status::bad_request(format!(
+                "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{}' ({})",
+                self.kind,
+                String::from_utf8_lossy(body),
+                excerpt(body)
+            )));
+        }
+        let own = self.api_version();
+        if text("apiVersion") != own {
+            return Err(Status::bad_request(format!(
+                "the API version in the data ({}) does not match the expected API version ({own})",
+                text("apiVersion")
+            )));
+        }
+        if text("kind") != self.kind {
+            let mut errors = Errors::new();
+            errors.invalid_text("kind", text("kind"), format!("must be {}", self.kind));
+            let name = k1s_core::object::name(value);
+            return Err(Status::invalid(self.group, text("kind"), name, errors));
+        }
+        Ok(())
     }
 
     /// Checks the names in a body; those that are missing are taken as right.

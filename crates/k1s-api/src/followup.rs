@@ -16,7 +16,9 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::api::Api;
-use crate::{cluster_roles, garbage, namespaces, owners, service_accounts, unfinished};
+use crate::{
+    cluster_roles, definitions, garbage, namespaces, owners, service_accounts, unfinished,
+};
 
 /// A write that something follows from.
 #[derive(Clone, Debug)]
@@ -113,6 +115,7 @@ fn watched(kind: &Kind) -> bool {
             "Namespace" | "ServiceAccount" | "ConfigMap" | "Secret"
         ),
         RBAC => kind.kind == "ClusterRole",
+        definitions::GROUP => true,
         _ => false,
     }
 }
@@ -148,6 +151,12 @@ impl Api {
     pub(crate) async fn follow(&self, followup: Followup) {
         if followup.what == What::Nothing {
             return;
+        }
+        // a kind is served when the write of its definition is answered
+        if followup.kind.group == definitions::GROUP
+            && matches!(followup.what, What::Created | What::Changed)
+        {
+            definitions::accept(self, &followup.name).await;
         }
         let followups = &self.0.followups;
         followups.push(followup);
@@ -189,7 +198,9 @@ impl Api {
             garbage::collect_dependents_of(self, &uid).await;
         }
         for place in unfinished::deletions(store, tenant).unwrap_or_default() {
-            let Some(kind) = place.kind() else { continue };
+            let Some(kind) = place.kind(self) else {
+                continue;
+            };
             if let Ok(Some((object, _))) = self.load(kind, &place.namespace, &place.name) {
                 let followup = Followup::written(kind, &object, Some(&object));
                 self.0.followups.push(followup);
@@ -208,6 +219,9 @@ impl Api {
             What::Created | What::Changed => {
                 if core && followup.kind.kind == "Namespace" {
                     namespaces::written(self, followup).await;
+                }
+                if followup.kind.group == definitions::GROUP {
+                    definitions::written(self, &followup.name).await;
                 }
                 if core && followup.kind.kind == "Secret" {
                     service_accounts::secret_written(self, followup).await;
@@ -235,6 +249,12 @@ impl Api {
                 self.wake_owners(followup).await;
                 if !followup.namespace.is_empty() {
                     namespaces::content_gone(self, followup).await;
+                }
+                if followup.kind.group == definitions::GROUP {
+                    definitions::gone(self, &followup.name).await;
+                }
+                if let Some(custom) = followup.kind.custom {
+                    definitions::written(self, custom.definition).await;
                 }
                 if core && followup.kind.kind == "ServiceAccount" {
                     service_accounts::account_gone(self, followup).await;

@@ -30,7 +30,9 @@ fn dependents(api: &Api, uid: &str) -> Result<Vec<Dependent>, Status> {
         .map_err(crate::storage::failure)?;
     let mut out = Vec::new();
     for place in places {
-        let Some(kind) = place.kind() else { continue };
+        let Some(kind) = place.kind(api) else {
+            continue;
+        };
         if let Some((object, _)) = api.load(kind, &place.namespace, &place.name)?
             && owners::uids(&object).contains(uid)
         {
@@ -57,13 +59,9 @@ enum Owner {
     Unknown,
 }
 
-fn owner_target(reference: &Value, namespace: &str) -> Option<Target> {
+fn owner_target(api: &Api, reference: &Value, namespace: &str) -> Option<Target> {
     let (group, version) = kinds::split_api_version(text(reference, &["apiVersion"]));
-    let kind = kinds::of_kind(group, version, text(reference, &["kind"])).or_else(|| {
-        kinds::all()
-            .iter()
-            .find(|k| k.group == group && k.kind == text(reference, &["kind"]))
-    })?;
+    let kind = api.kind_of(group, version, text(reference, &["kind"]))?;
     if kind.namespaced && namespace.is_empty() {
         return None;
     }
@@ -78,7 +76,7 @@ fn owner_target(reference: &Value, namespace: &str) -> Option<Target> {
 }
 
 fn look_at(api: &Api, reference: &Value, namespace: &str) -> Result<Owner, Status> {
-    let Some(target) = owner_target(reference, namespace) else {
+    let Some(target) = owner_target(api, reference, namespace) else {
         return Ok(Owner::Unknown);
     };
     let Some((owner, _)) = api.load(target.kind, &target.namespace, &target.name)? else {
@@ -253,7 +251,7 @@ async fn drop_finalizer(
 
 /// A dependent changed or went: an owner that waited for it may go.
 pub(crate) async fn owner_may_go(api: &Api, reference: &Value, namespace: &str) {
-    if let Some(target) = owner_target(reference, namespace) {
+    if let Some(target) = owner_target(api, reference, namespace) {
         delete_dependents(
             api,
             crate::convert::storage_kind(target.kind),

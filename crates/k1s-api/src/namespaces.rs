@@ -150,8 +150,11 @@ pub(crate) async fn content_gone(api: &Api, followup: &Followup) {
 }
 
 /// The kinds whose objects live in namespaces, each once.
-fn namespaced_kinds() -> impl Iterator<Item = &'static Kind> {
-    kinds::all().iter().filter(|k| {
+fn namespaced_kinds(api: &Api) -> impl Iterator<Item = &'static Kind> {
+    // definitions that cannot be read now are looked at when the namespace is looked at next
+    let own = api.own_definitions().unwrap_or_default();
+    let own = own.into_iter().filter_map(|d| d.storage());
+    kinds::all().iter().chain(own).filter(|k| {
         k.namespaced
             && k.allows("delete")
             && k.allows("list")
@@ -168,7 +171,7 @@ struct Remaining {
 /// Deletes what is in a namespace; when nothing is left, lets it go.
 async fn empty(api: &Api, name: &str) {
     let mut remaining = Vec::new();
-    for kind in namespaced_kinds() {
+    for kind in namespaced_kinds(api) {
         let names = names(api, kind, name);
         let mut held = Vec::new();
         for object_name in names {

@@ -12,6 +12,8 @@ use k1s_core::object::{list, text};
 use k1s_store::{Error, Key, Side, SideKey, Store};
 use serde_json::Value;
 
+use crate::api::Api;
+
 /// The uids of the owners of an object.
 pub(crate) fn uids(object: &Value) -> BTreeSet<&str> {
     list(object, &["metadata", "ownerReferences"])
@@ -63,10 +65,17 @@ pub(crate) struct Place {
 
 impl Place {
     /// The kind of the object, if it is known.
-    pub(crate) fn kind(&self) -> Option<&'static Kind> {
+    pub(crate) fn kind(&self, api: &Api) -> Option<&'static Kind> {
         let mut all = k1s_core::kinds::all().iter();
-        all.find(|k| k.plural == self.plural && k.group == self.group)
-            .map(crate::convert::storage_kind)
+        match all.find(|k| k.plural == self.plural && k.group == self.group) {
+            Some(kind) => Some(crate::convert::storage_kind(kind)),
+            // a definition that cannot be read is as one that is not there
+            None => api
+                .definition(&self.group, &self.plural)
+                .ok()
+                .flatten()
+                .and_then(|d| d.storage()),
+        }
     }
 
     /// Reads the text of a key: `tenant/group/resource/namespace/name`.

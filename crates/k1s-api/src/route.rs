@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use k1s_core::kinds::{self, Kind};
+use k1s_core::status::Status;
 use percent_encoding::percent_decode_str;
 
 /// What the path of a request names.
@@ -45,80 +46,123 @@ impl Target {
 }
 
 /// Finds what a path names. Segments are decoded one by one, so that an escaped slash is never a separator.
-#[must_use]
-pub(crate) fn route(path: &str) -> Route {
+///
+/// `own` finds the kind of a group, a version and a plural name that is not built in; it is asked once, and only where the
+/// built-in kinds do not have the group and version.
+///
+/// # Errors
+/// Those of `own`.
+pub(crate) fn route(
+    path: &str,
+    own: impl FnOnce(&str, &str, &str) -> Result<Option<&'static Kind>, Status>,
+) -> Result<Route, Status> {
     let mut segments = Vec::with_capacity(8);
     for segment in path.trim_matches('/').split('/') {
         match percent_decode_str(segment).decode_utf8() {
             Ok(text) => segments.push(text),
-            Err(_) => return Route::Other,
+            Err(_) => return Ok(Route::Other),
         }
     }
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
-        _ => return Route::Other,
+        _ => return Ok(Route::Other),
     };
-    if rest.is_empty()
-        || !kinds::all()
-            .iter()
-            .any(|k| k.group == group && k.version == version)
-    {
-        return Route::Other;
+    if rest.is_empty() {
+        return Ok(Route::Other);
     }
+    let built_in = kinds::all()
+        .iter()
+        .any(|k| k.group == group && k.version == version);
     // a doubled slash names nothing
     if rest.iter().any(|s| s.is_empty()) {
-        return Route::UnknownResource;
+        return Ok(if built_in {
+            Route::UnknownResource
+        } else {
+            Route::Other
+        });
     }
     let (legacy_watch, rest) = match rest {
         ["watch", rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    target(group, version, rest, legacy_watch).map_or(Route::UnknownResource, Route::Resource)
+    let mut target = Path::split(group, version, rest);
+    let kind = if built_in {
+        kinds::of_resource(group, version, target.plural)
+    } else {
+        match own(group, version, target.plural)? {
+            Some(kind) => Some(kind),
+            None => return Ok(Route::Other),
+        }
+    };
+    target.legacy_watch = legacy_watch;
+    let found = kind.and_then(|kind| target.of(kind));
+    Ok(match (found, kind) {
+        (Some(found), _) => Route::Resource(found),
+        (None, Some(own)) if own.custom.is_some() => match target.rest {
+            [name, _] => return Err(Status::not_found(own, name)),
+            _ => Route::Other,
+        },
+        (None, _) => Route::UnknownResource,
+    })
 }
 
-fn target(group: &str, version: &str, rest: &[&str], legacy_watch: bool) -> Option<Target> {
-    let (namespace, rest) = match rest {
-        // what stands below a namespace is a resource, but for the subresources of the namespace itself
-        ["namespaces", name, sub]
-            if group.is_empty()
-                && kinds::of_resource("", version, "namespaces")
-                    .is_some_and(|k| k.subresource(sub).is_some()) =>
-        {
-            return Some(Target {
-                kind: kinds::of_resource("", version, "namespaces")?,
-                namespace: String::new(),
-                name: (*name).into(),
-                subresource: (*sub).into(),
-                legacy_watch,
-            });
+/// What stands behind the group and version.
+struct Path<'a> {
+    namespace: &'a str,
+    plural: &'a str,
+    rest: &'a [&'a str],
+    legacy_watch: bool,
+}
+
+impl<'a> Path<'a> {
+    fn split(group: &str, version: &str, rest: &'a [&'a str]) -> Self {
+        let (namespace, rest) = match rest {
+            // what stands below a namespace is a resource, but for the subresources of the namespace itself
+            ["namespaces", _, sub]
+                if group.is_empty()
+                    && kinds::of_resource("", version, "namespaces")
+                        .is_some_and(|k| k.subresource(sub).is_some()) =>
+            {
+                ("", rest)
+            }
+            ["namespaces", name, rest @ ..] if !rest.is_empty() => (*name, rest),
+            rest => ("", rest),
+        };
+        let (plural, rest) = rest
+            .split_first()
+            .map_or(("", rest), |(p, rest)| (*p, rest));
+        Self {
+            namespace,
+            plural,
+            rest,
+            legacy_watch: false,
         }
-        ["namespaces", name, rest @ ..] if !rest.is_empty() => (*name, rest),
-        rest => ("", rest),
-    };
-    let (plural, rest) = rest.split_first()?;
-    let kind = kinds::of_resource(group, version, plural)?;
-    // a namespaced object has no path without its namespace, and a cluster-scoped one none with it
-    if !namespace.is_empty() && !kind.namespaced
-        || namespace.is_empty() && kind.namespaced && !rest.is_empty()
-    {
-        return None;
     }
-    let (name, subresource) = match rest {
-        [] => ("", ""),
-        [name] => (*name, ""),
-        [name, sub] if kind.subresource(sub).is_some() => (*name, *sub),
-        [name, sub, ..] if *sub == "proxy" && kind.subresource(sub).is_some() => (*name, *sub),
-        _ => return None,
-    };
-    Some(Target {
-        kind,
-        namespace: namespace.into(),
-        name: name.into(),
-        subresource: subresource.into(),
-        legacy_watch,
-    })
+
+    fn of(&self, kind: &'static Kind) -> Option<Target> {
+        // a namespaced object has no path without its namespace, and a cluster-scoped one none with it
+        if !self.namespace.is_empty() && !kind.namespaced
+            || self.namespace.is_empty() && kind.namespaced && !self.rest.is_empty()
+        {
+            return None;
+        }
+        let (name, subresource) = match self.rest {
+            [] => ("", ""),
+            [name] => (*name, ""),
+            [name, sub] if kind.subresource(sub).is_some() => (*name, *sub),
+            [name, sub, ..] if *sub == "proxy" && kind.subresource(sub).is_some() => (*name, *sub),
+            _ => return None,
+        };
+        Some(Target {
+            kind,
+            namespace: self.namespace.into(),
+            name: name.into(),
+            subresource: subresource.into(),
+            legacy_watch: self.legacy_watch,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +170,7 @@ mod tests {
     use super::*;
 
     fn check(path: &str, expected: &str) {
-        let got = match route(path) {
+        let got = match route(path, |_, _, _| Ok(None)).unwrap() {
             Route::Resource(t) => format!(
                 "{} {} {} {} {}",
                 t.kind.group_resource(),

@@ -23,6 +23,7 @@ use crate::negotiate::failure_encoding;
 use crate::options::Query;
 use crate::random;
 use crate::route::{Route, Target, route};
+use crate::system_objects;
 use crate::token;
 
 impl<B> tower::Service<Request<B>> for Api
@@ -78,7 +79,10 @@ impl Api {
 
     /// Makes what is always there, before the first answer; whoever asks meanwhile waits for it.
     pub async fn prepare(&self) {
-        let made = namespaces::ensure_system_namespaces(self);
+        let made = async {
+            namespaces::ensure_system_namespaces(self).await;
+            system_objects::ensure(self).await;
+        };
         self.0.prepared.get_or_init(|| made).await;
     }
 
@@ -97,7 +101,18 @@ impl Api {
         let identity = self
             .identify(&parts, now_seconds)?
             .impersonated(&parts.headers)?;
-        let target = match route(path) {
+        let target = match route(path, |group, version, plural| {
+            self.own_kind(group, version, plural)
+        })? {
+            // an own kind has no such path at all
+            Route::Resource(target)
+                if target.kind.custom.is_some()
+                    && target.kind.namespaced
+                    && target.namespace.is_empty()
+                    && parts.method != Method::GET =>
+            {
+                return self.other(&parts, &identity);
+            }
             Route::Resource(target) => target,
             Route::UnknownResource => {
                 authorize(
@@ -153,11 +168,17 @@ impl Api {
                 },
             )?;
         }
+        let own = if discovery::tells_of_kinds(path) {
+            self.own_kinds()?
+        } else {
+            Vec::new()
+        };
         let request = discovery::Request {
             method: &parts.method,
             path,
             query: parts.uri.query().unwrap_or_default(),
             headers: &parts.headers,
+            own: &own,
         };
         let fault = self.storage().store.revision().err().map(|e| e.to_string());
         let checks = [

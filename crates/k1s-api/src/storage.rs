@@ -72,6 +72,19 @@ pub(crate) struct Claim {
 pub(crate) struct Claims {
     pub(crate) take: Vec<Claim>,
     pub(crate) release: Vec<Claim>,
+    /// Quotas that count the write.
+    pub(crate) charges: Vec<Charge>,
+}
+
+/// A quota with what is used of it after a write.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    /// The quota as it will be.
+    pub(crate) quota: Value,
+    /// The revision at which it must still be.
+    pub(crate) revision: Revision,
+    /// Its kind.
+    pub(crate) kind: &'static Kind,
 }
 
 /// The objects of one tenant.
@@ -222,7 +235,7 @@ impl Storage {
         change: Change,
         old: &Value,
         new: &Value,
-        claims: Claims,
+        mut claims: Claims,
     ) -> Result<Stored, WriteError> {
         let namespace = if kind.namespaced {
             object::namespace(object)
@@ -233,6 +246,16 @@ impl Storage {
             .key(kind, namespace, object::name(object))
             .map_err(WriteError::Failed)?;
         let mut batch = Batch::new().with(key.clone(), precondition, change);
+        for charge in std::mem::take(&mut claims.charges) {
+            let quota = self
+                .key(charge.kind, namespace, object::name(&charge.quota))
+                .map_err(WriteError::Failed)?;
+            let put = Change::Put {
+                encoded: encode::encode(&charge.quota),
+                ttl: Ttl::Keep,
+            };
+            batch = batch.with(quota, Precondition::Revision(charge.revision), put);
+        }
         self.add_sides(&mut batch, &key, old, new, claims)
             .map_err(|e| WriteError::Failed(failure(e)))?;
         match self.store.write(batch).await {

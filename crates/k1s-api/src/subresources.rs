@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Subresources: the status and the scale of objects, and what only pods, namespaces, accounts and signing requests have.
 
+mod eviction;
 mod pods;
 mod scale;
 mod token_request;
@@ -39,7 +40,7 @@ pub(crate) async fn act(
         ("scale", _) => scale::act(api, verb, target, exchange).await,
         ("token", _) => token_request::create(api, target, exchange).await,
         ("binding", _) => pods::bind(api, target, exchange).await,
-        ("eviction", _) => pods::evict(api, target, exchange).await,
+        ("eviction", _) => eviction::create(api, target, exchange).await,
         ("log" | "exec" | "attach" | "portforward" | "proxy", _) => Err(no_kubelet(target)),
         (_, "get") => get::get(api, target, exchange),
         (name, "update") => update_part(api, target, exchange, part(name)).await,

@@ -22,6 +22,8 @@ pub struct Command {
     pub usage: &'static str,
     /// One line for the list of commands.
     pub about: &'static str,
+    /// What one does with it, and the command line for that without the program's name.
+    pub examples: &'static [(&'static str, &'static str)],
     /// Tables of its flags.
     pub flags: &'static [&'static [Flag]],
     /// Commands beneath it.

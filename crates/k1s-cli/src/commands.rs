@@ -75,6 +75,7 @@ pub static ROOT: Command = Command {
     aliases: &[],
     usage: "COMMAND [OPTIONS]",
     about: "Controls any Kubernetes API, or the one in this program.",
+    examples: &[],
     flags: &[],
     subcommands: COMMANDS,
     run: None,

@@ -371,7 +371,7 @@ impl Error {
     }
 
     /// The words of one error among several.
-    fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         match self {
             Self::Api(refusal) => refusal.in_words(),
             Self::Unreachable(unreachable) => unreachable.in_words(),

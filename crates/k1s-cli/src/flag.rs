@@ -288,7 +288,7 @@ impl Parsed {
                 });
             };
             let after = letters.as_str();
-            let value = if let Some(value) = after.strip_prefix('=') {
+            let value = if let Some(value) = after.strip_prefix('=').filter(|v| !v.is_empty()) {
                 value.to_owned()
             } else if let Some(bare) = flag.bare {
                 self.set(flag, bare.to_owned())?;
@@ -534,6 +534,7 @@ mod tests {
         );
         assert_eq!(parse("").unwrap().number("chunk-size"), 500);
         assert_eq!(parse("-").unwrap().args, ["-"]);
+        assert_eq!(parse("-o=").unwrap().text("output"), "=");
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn number_or_text(text: &str) -> Value {
 }
 
 /// A label selector of the command line as a label selector of an object.
-fn label_selector(text: &str) -> Result<Value, Mistake> {
+pub(crate) fn label_selector(text: &str) -> Result<Value, Mistake> {
     use k1s_core::selector::{LabelSelector, Operator};
     let selector = LabelSelector::parse(text).map_err(|error| {
         Mistake(format!(

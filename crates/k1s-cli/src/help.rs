@@ -40,6 +40,13 @@ pub(crate) fn of(command: &Command, path: &str) -> String {
             let _ = writeln!(out, "  {:width$}  {}", c.name, c.about);
         }
     }
+    if !command.examples.is_empty() {
+        out.push_str("\nExamples:\n");
+        for (n, (what, line)) in command.examples.iter().enumerate() {
+            let gap = if n == 0 { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}  # {what}\n  {PROGRAM} {line}");
+        }
+    }
     let flags: Vec<&Flag> = command.flags.iter().flat_map(|t| t.iter()).collect();
     if !flags.is_empty() {
         out.push_str("\nOptions:\n");

@@ -86,8 +86,14 @@ impl Printer {
             Some((name, inline)) => (name, Some(inline)),
             None => (output.as_str(), None),
         };
+        let lower = name.to_lowercase();
+        let name = if ["json", "kyaml", "name", "yaml"].contains(&lower.as_str()) {
+            lower.as_str()
+        } else {
+            name
+        };
         let form = match name {
-            "" => return Ok(None),
+            "" if inline.is_none() => return Ok(None),
             "wide" if forms == Forms::Tables && inline.is_none() => return Ok(None),
             "json" if inline.is_none() => Form::Json,
             "yaml" if inline.is_none() => Form::Yaml,
@@ -146,7 +152,11 @@ impl Printer {
         match &mut self.form {
             Form::Name => print_names(cx, object),
             Form::Template(template) => cx.bytes(&template.render(object)?),
-            Form::Columns(columns) => cx.print(columns.render(object)?),
+            Form::Columns(columns) => {
+                let (lines, outcome) = columns.render(object);
+                cx.print(lines)?;
+                outcome
+            }
             form => {
                 let stripped;
                 let shown = if self.managed_fields {
@@ -193,7 +203,10 @@ fn print_names(cx: &Context, object: &Value) -> Result {
 pub fn title(object: &Value) -> String {
     let (group, _) = k1s_core::kinds::split_api_version(text(object, &["apiVersion"]));
     let kind = text(object, &["kind"]).to_lowercase();
-    let name = text(object, &["metadata", "name"]);
+    let name = match text(object, &["metadata", "name"]) {
+        "" => "<unknown>",
+        name => name,
+    };
     if group.is_empty() {
         format!("{kind}/{name}")
     } else {

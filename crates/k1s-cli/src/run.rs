@@ -117,7 +117,12 @@ async fn carry_out(
         return run(context, parsed).await;
     }
     let Some(word) = parsed.args.first() else {
-        return context.print(help::of(command, &parsed.path));
+        context.print(help::of(command, &parsed.path))?;
+        return match std::ptr::eq(root, command) {
+            true => Ok(()),
+            // Half a command is a mistake.
+            false => Err(Error::Exit(1)),
+        };
     };
     if !std::ptr::eq(root, command) {
         return Err(Error::Usage {
@@ -161,5 +166,56 @@ mod tests {
             "--namespace=ns options",
         );
         check("fly get", "", "fly get");
+    }
+
+    /// The words of an example as a shell would split them, up to where the command ends.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        let end = words
+            .iter()
+            .position(|w| ["<", ">", "|"].contains(&w.as_str()));
+        words.truncate(end.unwrap_or(words.len()));
+        words
+    }
+
+    /// Each command of the tree has examples, and each is a command line that it takes.
+    fn check_examples(tree: &'static Command, command: &'static Command, path: &str) {
+        for sub in command.subcommands {
+            let path = format!("{path} {}", sub.name);
+            check_examples(tree, sub, path.trim_start());
+        }
+        let needed = command.subcommands.is_empty() && !command.name.starts_with('_');
+        assert!(
+            !needed || !command.examples.is_empty(),
+            "{path} has no examples"
+        );
+        for (_, line) in command.examples {
+            let (found, own_path, rest) = choose(tree, &words(line));
+            assert!(
+                std::ptr::eq(found, command),
+                "{line}: is {own_path}, not {path}"
+            );
+            let mut tables = found.flags.to_vec();
+            tables.push(context::FLAGS);
+            let parsed = Parsed::parse(tables, &rest).unwrap_or_else(|e| panic!("{line}: {e}"));
+            assert!(
+                parsed.missing().is_empty(),
+                "{line}: {:?}",
+                parsed.missing()
+            );
+        }
+    }
+
+    #[test]
+    fn examples_are_command_lines() {
+        check_examples(&ROOT, &ROOT, "");
     }
 }

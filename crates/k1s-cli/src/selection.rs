@@ -183,6 +183,13 @@ impl Selection {
         })
     }
 
+    /// The same without what files name.
+    #[must_use]
+    pub fn without_files(mut self) -> Self {
+        self.files = false;
+        self
+    }
+
     /// Whether the command line means one object by its name or file.
     #[must_use]
     pub fn single_name(&self) -> bool {
@@ -219,6 +226,12 @@ impl Selection {
                 single: self.single_file,
             });
         }
+        if let Some((kinds, names)) = self.args.split_first()
+            && !names.is_empty()
+            && kinds.contains(',')
+        {
+            return self.each_kind(cx, kinds, names).await;
+        }
         let slashes = self.args.iter().filter(|a| a.contains('/')).count();
         if slashes > 0 && slashes < self.args.len() {
             return Err(Error::message(format!(
@@ -227,7 +240,7 @@ impl Selection {
             )));
         }
         if slashes > 0 {
-            return self.pairs(cx).await;
+            return self.pairs(cx, &self.args).await;
         }
         let kinds = match self.args.first() {
             None => Vec::new(),
@@ -267,29 +280,39 @@ impl Selection {
             .collect::<Result<Vec<_>>>()?;
         Ok(Plan {
             single: asks.len() == 1,
-            asks: asks.into_iter().map(Ok).collect(),
+            asks,
         })
     }
 
-    fn one(&self, resource: &Rc<Resource>, name: &str) -> Result<Ask> {
-        if name.is_empty() {
-            return Err(Error::message("resource name may not be empty"));
-        }
+    /// `a,b x y`: the names of every kind.
+    async fn each_kind(&self, cx: &Context, kinds: &str, names: &[String]) -> Result<Plan> {
+        let pairs: Vec<String> = kinds
+            .split(',')
+            .flat_map(|kind| names.iter().map(move |name| format!("{kind}/{name}")))
+            .collect();
+        self.pairs(cx, &pairs).await
+    }
+
+    /// One object by its name; without a name it is an error in its place.
+    fn one(&self, resource: &Rc<Resource>, name: &str) -> Result<Result<Ask>> {
         if resource.namespaced && self.all_namespaces {
             return Err(Error::message(
                 "a resource cannot be retrieved by name across all namespaces",
             ));
+        }
+        if name.is_empty() {
+            return Ok(Err(Error::message("resource name may not be empty")));
         }
         let namespace = if resource.namespaced {
             self.namespace.clone()
         } else {
             String::new()
         };
-        Ok(Ask::One {
+        Ok(Ok(Ask::One {
             resource: resource.clone(),
             namespace,
             name: name.to_owned(),
-        })
+        }))
     }
 
     /// The kinds of `a,b`, with categories in their members' names.
@@ -310,9 +333,9 @@ impl Selection {
         Ok(out)
     }
 
-    async fn pairs(&self, cx: &Context) -> Result<Plan> {
+    async fn pairs(&self, cx: &Context, args: &[String]) -> Result<Plan> {
         let mut split = Vec::new();
-        for arg in &self.args {
+        for arg in args {
             let parts: Vec<&str> = arg.split('/').collect();
             let [kind, name] = parts[..] else {
                 return Err(Error::message(
@@ -334,7 +357,7 @@ impl Selection {
         let mut asks = Vec::new();
         for (kind, name) in &split {
             let resource = cx.resource(kind).await?;
-            asks.push(Ok(self.one(&resource, name)?));
+            asks.push(self.one(&resource, name)?);
         }
         Ok(Plan {
             asks,

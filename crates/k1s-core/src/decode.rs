@@ -20,6 +20,9 @@ pub struct DecodeError(pub String);
 /// # Errors
 /// When a value has another type than its field, or is a quantity, time or base64 text that cannot be read.
 pub fn decode(schema: &'static Schema, value: &mut Value) -> Result<Vec<String>, DecodeError> {
+    if let Some(custom) = schema.custom {
+        return crate::custom::decode(custom, value);
+    }
     let mut decoder = Decoder {
         unknown: Vec::new(),
         path: Vec::new(),
@@ -31,6 +34,9 @@ pub fn decode(schema: &'static Schema, value: &mut Value) -> Result<Vec<String>,
 
 /// Drops zeros that are not written and fills in those that are.
 pub fn tidy(schema: &'static Schema, value: &mut Value) {
+    if schema.custom.is_some() {
+        return crate::custom::tidy(value);
+    }
     if schema.form != Form::Object {
         return;
     }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The registry of built-in kinds: names, scope, verbs, columns, subresources, schema.
+//! Kinds: names, scope, verbs, columns, subresources, schema; and the registry of those that are built in.
 //!
-//! Static data made at build time from `data/kinds.json`; looking one up touches only that one.
+//! The built-in ones are static data made at build time from `data/kinds.json`; looking one up touches only that one. Others are
+//! compiled from their definitions ([`crate::custom`]), and whoever serves them looks for them where the registry has none.
 
+use std::borrow::Cow;
+
+use crate::custom::Custom;
 use crate::schema::Schema;
 
 /// A kind and the resource that serves it.
@@ -32,6 +36,8 @@ pub struct Kind {
     pub columns: &'static [Column],
     /// Its subresources.
     pub subresources: &'static [Subresource],
+    /// What its definition says; none for a built-in kind.
+    pub custom: Option<&'static Custom>,
 }
 
 /// A column of a kind's table.
@@ -43,9 +49,16 @@ pub struct Column {
     pub kind: &'static str,
     /// `name` for the object's name, else mostly empty.
     pub format: &'static str,
+    /// What it shows.
+    pub description: &'static str,
     /// 0 is always shown, more only in the wide form.
     pub priority: i32,
 }
+
+/// What the column of names shows, where a kind has no words of its own for it.
+pub const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+/// What the column of creation times shows.
+pub const CREATED_DESCRIPTION: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
 /// A subresource, such as `status`.
 #[derive(Debug)]
@@ -80,6 +93,15 @@ impl Kind {
             self.plural.to_owned()
         } else {
             format!("{}.{}", self.plural, self.group)
+        }
+    }
+
+    /// `ConfigMapList`, or what its definition calls a list.
+    #[must_use]
+    pub fn list_kind(&self) -> Cow<'static, str> {
+        match self.custom {
+            Some(custom) => custom.list_kind.into(),
+            None => format!("{}List", self.kind).into(),
         }
     }
 

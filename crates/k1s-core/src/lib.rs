@@ -6,6 +6,7 @@
 
 pub mod convert;
 pub mod cron;
+pub mod custom;
 pub mod decode;
 pub mod field;
 pub mod json;

@@ -122,6 +122,9 @@ pub fn count_generation(rules: &Rules, object: &mut Value, old: &Value) {
         Generation::None => false,
         Generation::Spec => object.get("spec") != old.get("spec"),
         Generation::Content => content(object) != content(old),
+        Generation::ContentAndStatus => {
+            content(object) != content(old) || object.get("status") != old.get("status")
+        }
     };
     if grows {
         let next = object::int(old, &["metadata", "generation"]).unwrap_or_default() + 1;
@@ -177,12 +180,21 @@ pub fn validate(kind: &Kind, rules: &Rules, object: &Value, errors: &mut Errors)
         );
     }
     labels_and_owners(object, errors);
+    check_finalizers(rules, object, errors);
+    both_policies(object, errors);
+}
+
+fn check_finalizers(rules: &Rules, object: &Value, errors: &mut Errors) {
     for (i, finalizer) in finalizers(object).enumerate() {
-        for complaint in name::finalizer_name(finalizer) {
+        let complaints = if rules.plain_finalizers {
+            name::label_key(finalizer)
+        } else {
+            name::finalizer_name(finalizer)
+        };
+        for complaint in complaints {
             errors.invalid_text(METADATA.child("finalizers").index(i), finalizer, complaint);
         }
     }
-    both_policies(object, errors);
 }
 
 fn both_policies(object: &Value, errors: &mut Errors) {
@@ -283,7 +295,7 @@ fn check_owners(owners: &[Value], errors: &mut Errors) {
 }
 
 /// Checks the metadata of a changed object.
-pub fn validate_update(object: &Value, old: &Value, errors: &mut Errors) {
+pub fn validate_update(rules: &Rules, object: &Value, old: &Value, errors: &mut Errors) {
     if object::is_deleting(old) {
         let added: Vec<&str> = finalizers(object)
             .filter(|f| !finalizers(old).any(|o| o == *f))
@@ -311,11 +323,7 @@ pub fn validate_update(object: &Value, old: &Value, errors: &mut Errors) {
     ] {
         immutable(now.get(key), before.get(key), &METADATA.child(key), errors);
     }
-    for (i, finalizer) in finalizers(object).enumerate() {
-        for complaint in name::finalizer_name(finalizer) {
-            errors.invalid_text(METADATA.child("finalizers").index(i), finalizer, complaint);
-        }
-    }
+    check_finalizers(rules, object, errors);
     both_policies(object, errors);
     labels_and_owners(object, errors);
 }

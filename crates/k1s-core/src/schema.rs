@@ -18,6 +18,8 @@ pub struct Schema {
     pub required: &'static [&'static str],
     /// The fields, sorted by name.
     pub fields: &'static [Field],
+    /// Structure and checks of an own kind; none for what is built in.
+    pub custom: Option<&'static crate::custom::Structural>,
 }
 
 /// How the values of a [`Schema`] are written.

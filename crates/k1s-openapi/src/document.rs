@@ -13,7 +13,7 @@ use crate::operation::Path;
 use crate::parameter::Parameter;
 use crate::protobuf::Writer;
 use crate::schema::Dialect;
-use crate::{discovery, gnostic, render, resource, schema};
+use crate::{discovery, gnostic, own, render, resource, schema};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,57 @@ fn of_group_version(group: &str, version: &str) -> Vec<Path> {
     }
 }
 
+/// The paths of a document about own kinds, with the kinds that are in it.
+pub(crate) fn own_paths(
+    kinds: &[&'static Kind],
+    name: &str,
+) -> Option<(Vec<Path>, Vec<&'static Kind>)> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let (group, version) = match parts.as_slice() {
+        ["apis", group] => (*group, ""),
+        ["apis", group, version] => (*group, *version),
+        _ => return None,
+    };
+    let fits =
+        |k: &&&'static Kind| k.group == group && (version.is_empty() || k.version == version);
+    let kinds: Vec<&'static Kind> = kinds.iter().filter(fits).copied().collect();
+    if kinds.is_empty() {
+        None
+    } else if version.is_empty() {
+        Some((vec![discovery::group(group)], Vec::new()))
+    } else {
+        Some((resource::group_version(group, version, &kinds), kinds))
+    }
+}
+
+/// The paths of all own kinds.
+pub(crate) fn all_own_paths(kinds: &[&'static Kind]) -> Vec<Path> {
+    let mut names: Vec<String> = kinds
+        .iter()
+        .flat_map(|k| {
+            [
+                format!("apis/{}", k.group),
+                format!("apis/{}/{}", k.group, k.version),
+            ]
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    let paths = names.iter().filter_map(|name| own_paths(kinds, name));
+    paths.flat_map(|(paths, _)| paths).collect()
+}
+
 /// The schemas that the paths name, and those that these name, by name.
-fn schemas_of(paths: &[Path]) -> BTreeMap<&'static str, &'static Schema> {
+fn schemas_of(paths: &[Path], own: &[&'static Kind]) -> BTreeMap<&'static str, &'static Schema> {
     let mut out = BTreeMap::new();
+    if !own.is_empty() {
+        for name in ["ObjectMeta", "ListMeta"] {
+            let name = format!("io.k8s.apimachinery.pkg.apis.meta.v1.{name}");
+            if let Some(schema) = Schema::named(&name) {
+                collect(schema, &mut out);
+            }
+        }
+    }
     let operations = paths.iter().flat_map(|p| &p.operations);
     for name in operations.flat_map(|o| {
         o.content
@@ -71,6 +119,20 @@ fn schemas_of(paths: &[Path]) -> BTreeMap<&'static str, &'static Schema> {
         if let Some(schema) = Schema::named(name) {
             collect(schema, &mut out);
         }
+    }
+    out
+}
+
+/// All schemas of a document, ready to be written.
+fn schemas(
+    paths: &[Path],
+    kinds: &[&'static Kind],
+    dialect: Dialect,
+    texts: &mut Descriptions,
+) -> own::Schemas {
+    let mut out = own::schemas(kinds, dialect, texts);
+    for (name, schema) in schemas_of(paths, kinds) {
+        out.insert(name, schema::schema(schema, dialect, texts));
     }
     out
 }
@@ -92,9 +154,9 @@ fn collect_shape(shape: &'static Shape, out: &mut BTreeMap<&'static str, &'stati
 }
 
 /// A document of version 3 about these paths.
-pub(crate) fn v3(paths: &[Path], format: Format) -> Vec<u8> {
+pub(crate) fn v3(paths: &[Path], own: &[&'static Kind], format: Format) -> Vec<u8> {
     let mut texts = Descriptions::default();
-    let schemas = schemas_of(paths);
+    let schemas = schemas(paths, own, Dialect::V3, &mut texts);
     match format {
         Format::Json => {
             let mut out = Json::new();
@@ -112,7 +174,7 @@ pub(crate) fn v3(paths: &[Path], format: Format) -> Vec<u8> {
             if !schemas.is_empty() {
                 out.begin("schemas");
                 for (name, schema) in &schemas {
-                    out.field(name, &schema::schema(schema, Dialect::V3, &mut texts));
+                    out.field(name, schema);
                 }
                 out.end();
             }
@@ -139,13 +201,7 @@ pub(crate) fn v3(paths: &[Path], format: Format) -> Vec<u8> {
                 if !schemas.is_empty() {
                     w.message(1, |w| {
                         for (name, schema) in &schemas {
-                            gnostic::entry(
-                                w,
-                                1,
-                                name,
-                                &schema::schema(schema, Dialect::V3, &mut texts),
-                                gnostic::v3::schema_or_reference,
-                            );
+                            gnostic::entry(w, 1, name, schema, gnostic::v3::schema_or_reference);
                         }
                     });
                 }
@@ -159,9 +215,9 @@ pub(crate) fn v3(paths: &[Path], format: Format) -> Vec<u8> {
 }
 
 /// The document of version 2 about these paths.
-pub(crate) fn v2(paths: &[Path], format: Format) -> Vec<u8> {
+pub(crate) fn v2(paths: &[Path], own: &[&'static Kind], format: Format) -> Vec<u8> {
     let mut texts = Descriptions::default();
-    let schemas = schemas_of(paths);
+    let schemas = schemas(paths, own, Dialect::V2, &mut texts);
     let parameters = shared(paths);
     match format {
         Format::Json => {
@@ -178,7 +234,7 @@ pub(crate) fn v2(paths: &[Path], format: Format) -> Vec<u8> {
             out.end();
             out.begin("definitions");
             for (name, schema) in &schemas {
-                out.field(name, &schema::schema(schema, Dialect::V2, &mut texts));
+                out.field(name, schema);
             }
             out.end();
             out.begin("parameters");
@@ -210,13 +266,7 @@ pub(crate) fn v2(paths: &[Path], format: Format) -> Vec<u8> {
             });
             out.message(9, |w| {
                 for (name, schema) in &schemas {
-                    gnostic::entry(
-                        w,
-                        1,
-                        name,
-                        &schema::schema(schema, Dialect::V2, &mut texts),
-                        gnostic::v2::schema,
-                    );
+                    gnostic::entry(w, 1, name, schema, gnostic::v2::schema);
                 }
             });
             out.message(10, |w| {
@@ -305,7 +355,7 @@ mod tests {
         for (name, _) in &crate::tables::DOCUMENTS {
             for format in [Format::Json, Format::Protobuf] {
                 let bytes = if name.is_empty() {
-                    crate::document_v2(format)
+                    crate::document_v2(&[], format)
                 } else {
                     crate::document_v3(name, format).unwrap()
                 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! OpenAPI v2 and v3 documents of the built-in kinds, in JSON and in protobuf.
+//! OpenAPI v2 and v3 documents of the built-in kinds and of own ones, in JSON and in protobuf.
 //!
 //! A document is made from the tables of `k1s-core` each time that it is asked for; nothing of it is kept. What clients keep it
 //! by, a hash per document, is a constant of the build, so [`index`] and [`hash`] cost nothing.
@@ -18,6 +18,7 @@ mod discovery;
 mod document;
 mod gnostic;
 mod operation;
+mod own;
 mod parameter;
 pub mod protobuf;
 mod render;
@@ -28,6 +29,7 @@ mod tables;
 pub use document::Format;
 
 use bytes::Bytes;
+use k1s_core::kinds::Kind;
 
 /// The index of the documents of version 3: JSON with `paths`, each with the address of its document.
 #[must_use]
@@ -61,14 +63,23 @@ pub fn document_v3(name: &str, format: Format) -> Option<Bytes> {
     if paths.is_empty() {
         return None;
     }
-    Some(document::v3(&paths, format).into())
+    Some(document::v3(&paths, &[], format).into())
 }
 
-/// The document of version 2, which has all paths.
+/// A document of version 3 about kinds that are not built in: of `apis/GROUP`, or of `apis/GROUP/VERSION`; `None` when none of the
+/// kinds is of that group and version.
 #[must_use]
-pub fn document_v2(format: Format) -> Bytes {
+pub fn document_v3_of(kinds: &[&'static Kind], name: &str, format: Format) -> Option<Bytes> {
+    let (paths, kinds) = document::own_paths(kinds, name)?;
+    Some(document::v3(&paths, &kinds, format).into())
+}
+
+/// The document of version 2, which has all paths: those of the built-in kinds, and those of `own`.
+#[must_use]
+pub fn document_v2(own: &[&'static Kind], format: Format) -> Bytes {
     let names = tables::DOCUMENTS.iter().map(|(name, _)| *name);
     let mut paths: Vec<operation::Path> = names.flat_map(document::paths_of).collect();
+    paths.extend(document::all_own_paths(own));
     paths.sort_by(|a, b| a.path.cmp(&b.path));
-    document::v2(&paths, format).into()
+    document::v2(&paths, own, format).into()
 }

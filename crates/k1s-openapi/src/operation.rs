@@ -50,6 +50,14 @@ pub(crate) const OBJECT: &[&str] = &[
     "application/yaml",
     "application/vnd.kubernetes.protobuf",
 ];
+/// An object of an own kind.
+pub(crate) const OWN: &[&str] = &["application/json", "application/yaml"];
+/// A patch of an own kind, which has no strategies.
+pub(crate) const OWN_PATCH: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/apply-patch+yaml",
+];
 /// A list or a watch.
 pub(crate) const LIST: &[&str] = &[
     "application/json",

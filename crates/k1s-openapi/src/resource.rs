@@ -6,8 +6,8 @@ use k1s_core::schema::{self, Schema};
 
 use crate::discovery::{self, group_word, title};
 use crate::operation::{
-    ACCEPTED, ANY, Body, CREATED, CREATED_OR_ACCEPTED, LIST, LOG, OBJECT, OK, Operation, PATCH,
-    Path,
+    ACCEPTED, ANY, Body, CREATED, CREATED_OR_ACCEPTED, LIST, LOG, OBJECT, OK, OWN, OWN_PATCH,
+    Operation, PATCH, Path,
 };
 use crate::parameter::{Of, Parameter, all};
 
@@ -101,7 +101,8 @@ impl Resource<'_> {
                 operations: vec![self.list("ForAllNamespaces", &[])],
             });
         }
-        if self.kind.allows("watch") {
+        // the old paths of watches are not told of kinds that are younger than they
+        if self.kind.allows("watch") && self.kind.custom.is_none() {
             let scope = self.scope();
             if namespaced {
                 out.push(Path {
@@ -179,6 +180,7 @@ impl Resource<'_> {
         id: String,
         description: String,
     ) -> Operation {
+        let own = self.kind.custom.is_some();
         Operation {
             method,
             id,
@@ -188,8 +190,8 @@ impl Resource<'_> {
             kind: Some((self.kind.group, self.kind.version, self.kind.kind)),
             parameters: Vec::new(),
             body: None,
-            consumes: ANY,
-            produces: OBJECT,
+            consumes: if own { OWN } else { ANY },
+            produces: if own { OWN } else { OBJECT },
             codes: OK,
             content: Some(self.kind.schema.name),
         }
@@ -235,8 +237,13 @@ impl Resource<'_> {
             .chain([Of::Pretty, Of::Select, Of::Watch])
             .collect();
         out.parameters = all(&of);
-        out.produces = LIST;
-        out.content = Some(self.schema(group, version, &format!("{kind}List")));
+        match self.kind.custom {
+            Some(custom) => out.content = Some(custom.list_schema),
+            None => {
+                out.produces = LIST;
+                out.content = Some(self.schema(group, version, &format!("{kind}List")));
+            }
+        }
         out
     }
 
@@ -430,7 +437,11 @@ impl Resource<'_> {
                 schema: PATCH_BODY,
                 required: true,
             });
-            patch.consumes = PATCH;
+            patch.consumes = if self.kind.custom.is_some() {
+                OWN_PATCH
+            } else {
+                PATCH
+            };
             patch.codes = CREATED;
             out.push(patch);
         }

@@ -42,6 +42,7 @@ fn open(flags: &Parsed) -> Result<Api> {
         root_ca: kept.ca_pem,
         token_key: crate::server::token_key(kept.service_account_key_der),
         background: false,
+        ..Options::default()
     };
     Api::open(store, options).map_err(|status| anyhow::anyhow!(status.message))
 }

@@ -2,6 +2,7 @@
 //! The `k1s` binary: the CLI library's commands, and those that only a program with a store and a listener can have:
 //! `up`, `serve` and `store`. Nothing is started that the command does not need.
 
+mod controllers;
 mod embedded;
 mod place;
 mod serve;
@@ -38,6 +39,7 @@ static ROOT: Command = Command {
     aliases: &[],
     usage: "COMMAND [OPTIONS]",
     about: "The Kubernetes API in one process, and a command line for it and for any cluster.",
+    examples: &[],
     flags: &[],
     subcommands: &ALL,
     run: None,

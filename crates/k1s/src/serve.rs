@@ -7,17 +7,29 @@ use std::path::PathBuf;
 use k1s_cli::command::Command;
 use k1s_cli::flag::{Flag, Parsed};
 
-use crate::{place, server};
+use crate::{controllers, place, server};
 
 /// `serve`.
 pub(crate) static COMMAND: Command = Command {
     name: "serve",
     aliases: &[],
-    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--write-kubeconfig FILE] [--tenant NAME]",
+    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--write-kubeconfig FILE] [--controllers all|LIST] [--hollow-nodes N] [--tenant NAME]",
     about: "Serve the API over TLS, for scripts: one line once it is ready.",
+    examples: &[
+        (
+            "A fresh API for a test, on any free port",
+            "serve --memory --listen 127.0.0.1:0 --write-kubeconfig kc.yaml",
+        ),
+        (
+            "A store of one's own, one tenant of it",
+            "serve --data-dir ./data --tenant team-a --write-kubeconfig team-a.yaml",
+        ),
+    ],
     flags: &[&[
         place::MEMORY,
         server::LISTEN,
+        controllers::OFF,
+        controllers::HOLLOW_NODES,
         Flag::text(
             "write-kubeconfig",
             "File to write the administrator's kubeconfig to.",

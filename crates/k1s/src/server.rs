@@ -18,7 +18,7 @@ use k1s_server::token_signer::TokenSigner;
 use k1s_store::Store;
 use tokio::time::sleep;
 
-use crate::place;
+use crate::{controllers, place};
 
 /// Where to listen.
 pub(crate) const LISTEN: Flag = Flag::text(
@@ -96,6 +96,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
     let listen: SocketAddr = listen
         .parse()
         .with_context(|| format!("--listen {listen:?} is not ADDRESS:PORT"))?;
+    let controllers = controllers::wanted(flags)?;
     limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -119,6 +120,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
             root_ca: pki.ca_pem().to_owned(),
             token_key: token_key(pki.service_account_key_der()),
             background: true,
+            ..Options::default()
         };
         let sweeping = tokio::spawn(sweep(store.clone()));
         let api = Api::open(store, options).map_err(|status| anyhow!(status.message))?;
@@ -135,11 +137,22 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
             let api = api.clone();
             async move { api.background().await }
         });
+        let controlling = controllers
+            .map(|wanted| tokio::spawn(controllers::run(wanted, api.clone(), stop.clone())));
+        let address = listener.address();
+        let advertising = tokio::spawn({
+            let api = api.clone();
+            async move { api.advertise(address).await }
+        });
         let serving = tokio::spawn(listener.serve(api, stop));
         announce(&Ready { url, kubeconfig })?;
         signal.await;
         switch.stop();
         serving.await.context("the listener failed")?;
+        if let Some(controlling) = controlling {
+            controlling.await.context("the controllers failed")?;
+        }
+        advertising.abort();
         background.abort();
         sweeping.abort();
         Ok(())

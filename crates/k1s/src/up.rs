@@ -12,7 +12,7 @@ use k1s_server::private_file;
 
 use crate::place::short;
 use crate::server::Ready;
-use crate::{place, server};
+use crate::{controllers, place, server};
 
 /// What `--merge-kubeconfig` holds when it is given without a file.
 const USERS_OWN: &str = "~";
@@ -21,11 +21,17 @@ const USERS_OWN: &str = "~";
 pub(crate) static COMMAND: Command = Command {
     name: "up",
     aliases: &[],
-    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--merge-kubeconfig[=FILE]] [--tenant NAME]",
+    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--merge-kubeconfig[=FILE]] [--controllers all|LIST] [--hollow-nodes N] [--tenant NAME]",
     about: "Serve the API over TLS, and say how to reach it and what to try.",
+    examples: &[
+        ("Serve the default store, and say how to reach it", "up"),
+        ("Nothing is kept, and kubectl finds it as context k1s", "up --memory --merge-kubeconfig"),
+    ],
     flags: &[&[
         place::MEMORY,
         server::LISTEN,
+        controllers::ON,
+        controllers::HOLLOW_NODES,
         Flag::text(
             "merge-kubeconfig",
             "Also add the context k1s to this kubeconfig ($KUBECONFIG or ~/.kube/config), keeping what is there.",

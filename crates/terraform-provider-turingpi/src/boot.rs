@@ -26,7 +26,7 @@ pub(crate) async fn check(
     within: Duration,
     cancel: &Cancel,
 ) -> Result<Boot> {
-    let regex = regex::Regex::new(pattern)
+    let regex = regex_lite::Regex::new(pattern)
         .map_err(|e| Error::Argument(format!("boot_check_pattern: {e}")))?;
     if board.bmc.power().await?.of(slot) == Some(true) {
         board.set_power(slot, false).await?;

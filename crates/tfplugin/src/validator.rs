@@ -86,7 +86,7 @@ pub fn not_empty() -> Validator {
 pub fn regular_expression() -> Validator {
     Validator::new("a regular expression", |value| {
         value.as_str().map_or(Ok(()), |text| {
-            regex::Regex::new(text)
+            regex_lite::Regex::new(text)
                 .map(drop)
                 .map_err(|e| format!("is not a regular expression: {e}"))
         })
@@ -99,7 +99,7 @@ pub fn regular_expression() -> Validator {
 /// When the pattern of the schema's author is none: a schema with such a pattern never comes into use.
 #[must_use]
 pub fn matches(pattern: &str, what: &'static str) -> Validator {
-    let regex = match regex::Regex::new(&format!("^(?:{pattern})$")) {
+    let regex = match regex_lite::Regex::new(&format!("^(?:{pattern})$")) {
         Ok(regex) => regex,
         Err(e) => panic!("{pattern} is not a regular expression: {e}"),
     };

@@ -32,7 +32,7 @@ pub(super) fn one(
 }
 
 /// All objects of a kind, of one namespace or of the whole cluster.
-pub(super) fn all(api: &Api, kind: &'static Kind, namespace: &str) -> Result<Vec<Value>, Status> {
+pub(crate) fn all(api: &Api, kind: &'static Kind, namespace: &str) -> Result<Vec<Value>, Status> {
     let prefix = api.storage().prefix(kind, namespace)?;
     let mut objects = Vec::new();
     api.storage()

@@ -11,6 +11,7 @@ mod node_taint;
 mod pod_security;
 pub(crate) mod pods;
 mod priority_class;
+pub(crate) mod quota;
 mod runtime_class;
 mod service_account;
 mod services;
@@ -19,6 +20,8 @@ mod tolerations;
 use k1s_core::kinds::Kind;
 use k1s_core::status::Status;
 use serde_json::Value;
+
+pub(crate) use lookup::all as all_of;
 
 use crate::api::{Api, Exchange};
 use crate::storage::{Claim, Claims};

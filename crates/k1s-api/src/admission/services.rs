@@ -47,6 +47,7 @@ pub(super) fn create(
     Ok(Claims {
         take: claims_of(service),
         release: Vec::new(),
+        ..Claims::default()
     })
 }
 
@@ -68,6 +69,7 @@ pub(super) fn update(
     Ok(Claims {
         take: without(&after, &before),
         release: without(&before, &after),
+        ..Claims::default()
     })
 }
 

@@ -167,6 +167,7 @@ mod tests {
             path: "/apis",
             query: "",
             headers: &headers,
+            own: &[],
         };
         assert_eq!(
             (whole(&request), aggregated(&request)),

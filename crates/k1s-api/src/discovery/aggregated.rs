@@ -13,7 +13,7 @@ use super::{Request, bare, encode, groups};
 
 /// The discovery of these groups.
 pub(super) fn answer(request: &Request<'_>, encoding: Encoding, names: &[&str]) -> Response<Bytes> {
-    let document = document(names);
+    let document = document(request.own, names);
     let tag = format!(
         "\"{:X}\"",
         Bytes::copy_from_slice(&Sha256::digest(document.to_string()))
@@ -47,16 +47,17 @@ pub(super) fn answer(request: &Request<'_>, encoding: Encoding, names: &[&str]) 
     response
 }
 
-fn document(names: &[&str]) -> Value {
-    let items: Vec<Value> = names.iter().map(|name| group(name)).collect();
+fn document(own: &[&'static Kind], names: &[&str]) -> Value {
+    let items: Vec<Value> = names.iter().map(|name| group(own, name)).collect();
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
 }
 
-fn group(name: &str) -> Value {
-    let versions: Vec<Value> = groups::versions(name)
+fn group(own: &[&'static Kind], name: &str) -> Value {
+    let versions: Vec<Value> = groups::versions(own, name)
         .into_iter()
         .map(|version| {
-            let resources: Vec<Value> = groups::kinds_of(name, version).map(resource).collect();
+            let resources: Vec<Value> =
+                groups::kinds_of(own, name, version).map(resource).collect();
             json!({"version": version, "resources": resources, "freshness": "Current"})
         })
         .collect();
@@ -112,7 +113,8 @@ fn subresource(kind: &Kind, sub: &Subresource) -> Value {
 
 /// Group and version are told only where they differ from those of the document.
 fn response_kind(of: &Kind, group: &str, version: &str, kind: &str) -> Value {
-    let (group, version) = if (group, version) == (of.group, of.version) {
+    let same = (group, version) == (of.group, of.version);
+    let (group, version) = if same && of.custom.is_none() {
         ("", "")
     } else {
         (group, version)

@@ -30,10 +30,19 @@ const ORDER: [&str; 21] = [
     "flowcontrol.apiserver.k8s.io",
 ];
 
+fn all<'a>(own: &'a [&'static Kind]) -> impl Iterator<Item = &'static Kind> + 'a {
+    kinds::all().iter().chain(own.iter().copied())
+}
+
+/// Whether a group, and its version where one is said, is of the built-in kinds.
+pub(super) fn is_built_in(group: &str, version: &str) -> bool {
+    let mut all = kinds::all().iter();
+    all.any(|k| k.group == group && (version.is_empty() || k.version == version))
+}
+
 /// The groups that are served but for the core group.
-pub(super) fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = kinds::all()
-        .iter()
+pub(super) fn names(own: &[&'static Kind]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = all(own)
         .map(|k| k.group)
         .filter(|g| !g.is_empty())
         .collect();
@@ -43,9 +52,8 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// The versions of a group, the preferred one first; none when the group is not served.
-pub(super) fn versions(group: &str) -> Vec<&'static str> {
-    let mut versions: Vec<&str> = kinds::all()
-        .iter()
+pub(super) fn versions(own: &[&'static Kind], group: &str) -> Vec<&'static str> {
+    let mut versions: Vec<&str> = all(own)
         .filter(|k| k.group == group)
         .map(|k| k.version)
         .collect();
@@ -55,10 +63,12 @@ pub(super) fn versions(group: &str) -> Vec<&'static str> {
 }
 
 /// The kinds of a group and version, by the names of their resources.
-pub(super) fn kinds_of(group: &str, version: &str) -> impl Iterator<Item = &'static Kind> {
-    kinds::all()
-        .iter()
-        .filter(move |k| k.group == group && k.version == version)
+pub(super) fn kinds_of<'a>(
+    own: &'a [&'static Kind],
+    group: &'a str,
+    version: &'a str,
+) -> impl Iterator<Item = &'static Kind> {
+    all(own).filter(move |k| k.group == group && k.version == version)
 }
 
 /// Compares versions as Kubernetes does: v10, v2, v1, v2beta1, v1beta2, v1alpha1, foo10.
@@ -119,10 +129,10 @@ mod tests {
     #[test]
     fn groups_of_the_tables() {
         assert_eq!(
-            names()[..3],
+            names(&[])[..3],
             ["apiregistration.k8s.io", "apps", "events.k8s.io"]
         );
-        assert_eq!(versions("autoscaling"), ["v2", "v1"]);
-        assert!(versions("nobody").is_empty());
+        assert_eq!(versions(&[], "autoscaling"), ["v2", "v1"]);
+        assert!(versions(&[], "nobody").is_empty());
     }
 }

@@ -27,13 +27,13 @@ pub(super) fn versions(request: &Request<'_>) -> Response<Bytes> {
 
 /// `/apis`: the other groups, or all of them in the aggregated form.
 pub(super) fn groups(request: &Request<'_>) -> Response<Bytes> {
-    let names = groups::names();
+    let names = groups::names(request.own);
     if let Some(encoding) = accept::aggregated(request) {
         return aggregated::answer(request, encoding, &names);
     }
     let groups: Vec<Value> = names
         .iter()
-        .map(|g| api_group(g, &groups::versions(g)))
+        .map(|g| api_group(g, &groups::versions(request.own, g)))
         .collect();
     document(
         request,
@@ -54,7 +54,7 @@ pub(super) fn resources(request: &Request<'_>, group: &str, version: &str) -> Re
     if let Some(refused) = restful::refused(request, restful::OBJECTS) {
         return refused;
     }
-    let resources: Vec<Value> = groups::kinds_of(group, version)
+    let resources: Vec<Value> = groups::kinds_of(request.own, group, version)
         .flat_map(|kind| {
             std::iter::once(resource(kind))
                 .chain(kind.subresources.iter().map(|s| subresource(kind, s)))
@@ -135,6 +135,9 @@ fn subresource(kind: &Kind, sub: &Subresource) -> Value {
 
 /// Tells clients when objects are stored in another version than before.
 fn storage_version_hash(kind: &Kind) -> String {
+    if let Some(storage) = kind.custom.and_then(|c| c.storage()) {
+        return hash(storage.group, storage.version, storage.kind);
+    }
     let (group, version) = match (kind.group, kind.plural) {
         ("events.k8s.io", "events") => ("", "v1"),
         ("autoscaling", "horizontalpodautoscalers") => ("autoscaling", "v2"),
@@ -142,6 +145,10 @@ fn storage_version_hash(kind: &Kind) -> String {
         | (group @ "storage.k8s.io", "volumeattributesclasses") => (group, "v1beta1"),
         (group, _) => (group, kind.version),
     };
-    let hash = Sha256::digest(format!("{group}/{version}/{}", kind.kind));
+    hash(group, version, kind.kind)
+}
+
+fn hash(group: &str, version: &str, kind: &str) -> String {
+    let hash = Sha256::digest(format!("{group}/{version}/{kind}"));
     base64::engine::general_purpose::STANDARD.encode(&hash[..8])
 }

@@ -20,6 +20,7 @@ pub use health::Check;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
+use k1s_core::kinds::Kind;
 use k1s_core::status::Status;
 use percent_encoding::percent_decode_str;
 
@@ -34,6 +35,8 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// The headers.
     pub headers: &'a HeaderMap,
+    /// The kinds that are served and not built in.
+    pub own: &'a [&'static Kind],
 }
 
 impl Request<'_> {
@@ -67,6 +70,15 @@ impl Request<'_> {
     }
 }
 
+/// Whether what a path answers may tell of kinds that are not built in.
+#[must_use]
+pub fn tells_of_kinds(path: &str) -> bool {
+    ["/apis", "/openapi", "/index.html"]
+        .iter()
+        .any(|p| path.starts_with(p))
+        || path == "/"
+}
+
 /// Answers a path that names no resource; `None` when the path lies below a group and version that are served.
 ///
 /// `checks` are the health checks and whether each is well.
@@ -88,24 +100,26 @@ pub fn answer(request: &Request<'_>, checks: &[Check]) -> Option<Response<Bytes>
         ["api", ..] => not_found(request),
         ["apis"] => legacy::groups(request),
         ["apis", group, rest @ ..] => {
-            let versions = groups::versions(group);
+            let versions = groups::versions(request.own, group);
             match rest {
                 _ if versions.is_empty() => no_page(),
                 [] => legacy::group(request, group, &versions),
                 [version, below @ ..] if versions.contains(version) => match below {
                     [] => legacy::resources(request, group, version),
+                    _ if !groups::is_built_in(group, version) => no_page(),
                     _ => return None,
                 },
+                _ if !groups::is_built_in(group, "") => no_page(),
                 _ => not_found(request),
             }
         }
         _ => match segments.as_slice() {
-            [""] | ["index.html"] => root::answer(checks),
+            [""] | ["index.html"] => root::answer(request, checks),
             [name @ ("healthz" | "livez" | "readyz")] => health::all(request, name, checks),
             ["healthz" | "livez" | "readyz", check] => health::one(check, checks),
             ["metrics"] => metrics::answer(),
             ["openapi", "v2"] => openapi::document_v2(request),
-            ["openapi", "v3"] => openapi::index(),
+            ["openapi", "v3"] => openapi::index(request),
             ["openapi", "v3", ..] => {
                 openapi::document_v3(request, path.trim_start_matches("/openapi/v3/"))
             }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `/openapi/v2` and `/openapi/v3`: the index, and documents that clients keep by their hash.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, IF_NONE_MATCH,
@@ -8,7 +10,10 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode};
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use k1s_core::kinds::Kind;
 use k1s_openapi::Format;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Request, accept, bare};
 
@@ -44,20 +49,82 @@ const V3: Types = [
 ];
 
 /// `/openapi/v3`
-pub(super) fn index() -> Response<Bytes> {
-    let mut response = bare(
-        StatusCode::OK,
-        Bytes::from_static(k1s_openapi::index().as_bytes()),
-    );
+pub(super) fn index(request: &Request<'_>) -> Response<Bytes> {
+    let body = if request.own.is_empty() {
+        Bytes::from_static(k1s_openapi::index().as_bytes())
+    } else {
+        index_with(request.own).into()
+    };
+    let mut response = bare(StatusCode::OK, body);
     set(&mut response, CONTENT_TYPE, "text/plain; charset=utf-8");
     response
 }
 
+/// The index with the documents of own kinds in it.
+fn index_with(own: &[&'static Kind]) -> Vec<u8> {
+    // the index is made by this program
+    let mut index: Value = serde_json::from_str(k1s_openapi::index()).unwrap_or_default();
+    for kind in own {
+        let group = format!("apis/{}", kind.group);
+        let version = format!("{group}/{}", kind.version);
+        for name in [group, version] {
+            if k1s_openapi::hash(&name).is_some() {
+                continue;
+            }
+            if let Some(hash) = own_hash(own, &name) {
+                index["paths"][&name] =
+                    json!({"serverRelativeURL": format!("/openapi/v3/{name}?hash={hash}")});
+            }
+        }
+    }
+    serde_json::to_vec(&index).unwrap_or_default()
+}
+
+/// The hash of a document about own kinds.
+fn own_hash(own: &[&'static Kind], name: &str) -> Option<String> {
+    let mut kinds = own
+        .iter()
+        .filter(|k| {
+            let group = format!("apis/{}", k.group);
+            name == group || name == format!("{group}/{}", k.version)
+        })
+        .peekable();
+    kinds.peek()?;
+    Some(digest(name, kinds))
+}
+
+/// A hash of what a document about these kinds is made of.
+fn digest<'a>(start: &str, kinds: impl Iterator<Item = &'a &'static Kind>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(k1s_openapi::hash_v2());
+    hash.update(start);
+    for kind in kinds {
+        let subresources: Vec<&str> = kind.subresources.iter().map(|s| s.name).collect();
+        let schema = kind.custom.map(|c| &c.openapi);
+        let content = json!([
+            kind.schema.name,
+            kind.plural,
+            kind.list_kind(),
+            kind.namespaced,
+            subresources,
+            schema
+        ]);
+        hash.update(content.to_string());
+    }
+    let hash: String = hash.finalize().iter().map(|b| format!("{b:02X}")).collect();
+    hash
+}
+
 /// `/openapi/v3/NAME`
 pub(super) fn document_v3(request: &Request<'_>, name: &str) -> Response<Bytes> {
-    let Some(hash) = k1s_openapi::hash(name) else {
+    let built_in = k1s_openapi::hash(name).map(Cow::Borrowed);
+    let Some(hash) = built_in
+        .clone()
+        .or_else(|| own_hash(request.own, name).map(Cow::Owned))
+    else {
         return bare(StatusCode::NOT_FOUND, Bytes::new());
     };
+    let hash = &*hash;
     let Some((format, content_type)) = negotiate(request, &V3) else {
         return not_acceptable();
     };
@@ -75,7 +142,11 @@ pub(super) fn document_v3(request: &Request<'_>, name: &str) -> Response<Bytes> 
         }
         asked => {
             let mut response = document(request, hash, content_type, || {
-                k1s_openapi::document_v3(name, format).unwrap_or_default()
+                if built_in.is_some() {
+                    k1s_openapi::document_v3(name, format).unwrap_or_default()
+                } else {
+                    k1s_openapi::document_v3_of(request.own, name, format).unwrap_or_default()
+                }
             });
             if asked.is_some() {
                 set(&mut response, CACHE_CONTROL, "public, immutable");
@@ -90,8 +161,13 @@ pub(super) fn document_v3(request: &Request<'_>, name: &str) -> Response<Bytes> 
 pub(super) fn document_v2(request: &Request<'_>) -> Response<Bytes> {
     match negotiate(request, &V2) {
         Some((format, content_type)) => {
-            document(request, k1s_openapi::hash_v2(), content_type, || {
-                k1s_openapi::document_v2(format)
+            let hash = if request.own.is_empty() {
+                Cow::Borrowed(k1s_openapi::hash_v2())
+            } else {
+                Cow::Owned(digest(k1s_openapi::hash_v2(), request.own.iter()))
+            };
+            document(request, &hash, content_type, || {
+                k1s_openapi::document_v2(request.own, format)
             })
         }
         None => not_acceptable(),

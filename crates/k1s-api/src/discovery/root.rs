@@ -5,9 +5,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::{Check, encode, groups};
+use super::{Check, Request, encode, groups};
 
-pub(super) fn answer(checks: &[Check]) -> Response<Bytes> {
+pub(super) fn answer(request: &Request<'_>, checks: &[Check]) -> Response<Bytes> {
     let mut paths: Vec<String> = [
         "/api",
         "/api/v1",
@@ -24,10 +24,10 @@ pub(super) fn answer(checks: &[Check]) -> Response<Bytes> {
     ]
     .map(String::from)
     .into();
-    for group in groups::names() {
+    for group in groups::names(request.own) {
         paths.push(format!("/apis/{group}"));
         paths.extend(
-            groups::versions(group)
+            groups::versions(request.own, group)
                 .iter()
                 .map(|version| format!("/apis/{group}/{version}")),
         );

@@ -34,6 +34,7 @@ fn ask(method: &str, path: &str, headers: &[(HeaderName, &str)]) -> Option<Respo
             path,
             query,
             headers: &headers,
+            own: &[],
         },
         &checks(),
     )

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `pods/binding` and `pods/eviction`.
+//! `pods/binding`.
 
-use k1s_core::kinds;
 use k1s_core::object::{self, list, text};
 use k1s_core::schema::Schema;
-use k1s_core::selector::LabelSelector;
-use k1s_core::status::{Cause, Details, Status};
+use k1s_core::status::{Details, Status};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -13,12 +11,11 @@ use crate::api::{Api, Exchange};
 use crate::clock;
 use crate::content::{self, Expected};
 use crate::negotiate::Forms;
-use crate::options::{DeleteOptions, WriteKind, WriteOptions};
+use crate::options::{WriteKind, WriteOptions};
 use crate::route::Target;
-use crate::verbs::delete::delete_object;
 use crate::verbs::update::{Part, Terms, change};
 
-fn read(
+pub(super) fn read(
     exchange: &mut Exchange,
     group: &'static str,
     kind: &'static str,
@@ -45,7 +42,7 @@ fn read(
     Ok((value, options))
 }
 
-fn success() -> Value {
+pub(super) fn success() -> Value {
     json!({"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success", "code": 201})
 }
 
@@ -131,117 +128,4 @@ pub(super) async fn bind(
         value: success(),
         output,
     })
-}
-
-/// Deletes a pod if its disruption budgets allow it.
-pub(super) async fn evict(
-    api: &Api,
-    target: &Target,
-    exchange: &mut Exchange,
-) -> Result<Answer, Status> {
-    let output = exchange.output(Forms::NoTable)?;
-    let (eviction, options) = read(
-        exchange,
-        "policy",
-        "Eviction",
-        "io.k8s.api.policy.v1.Eviction",
-    )?;
-    let own = object::name(&eviction);
-    if !own.is_empty() && own != target.name {
-        return Err(Status::bad_request(
-            "name in URL does not match name in Eviction object",
-        ));
-    }
-    let Some((pod, _)) = api.load(target.kind, &target.namespace, &target.name)? else {
-        return Err(Status::not_found(target.kind, &target.name));
-    };
-    if counts_for_budgets(&pod) {
-        ask_budgets(api, target, &pod)?;
-    }
-    let mut delete =
-        DeleteOptions::parse(&exchange.query, object::at(&eviction, &["deleteOptions"]))?;
-    delete.dry_run |= options.dry_run;
-    delete_object(
-        api,
-        target.kind,
-        &target.namespace,
-        &target.name,
-        &delete,
-        exchange,
-    )
-    .await?;
-    Ok(Answer::Value {
-        code: 201,
-        value: success(),
-        output,
-    })
-}
-
-/// Pods that have not started or have ended disturb nobody.
-fn counts_for_budgets(pod: &Value) -> bool {
-    !object::is_deleting(pod)
-        && !matches!(
-            text(pod, &["status", "phase"]),
-            "Pending" | "Succeeded" | "Failed"
-        )
-}
-
-fn ask_budgets(api: &Api, target: &Target, pod: &Value) -> Result<(), Status> {
-    let Some(kind) = kinds::of_kind("policy", "v1", "PodDisruptionBudget") else {
-        return Ok(());
-    };
-    let labels = object::map(pod, &["metadata", "labels"]);
-    let mut budgets = Vec::new();
-    let prefix = api.storage().prefix(kind, &target.namespace)?;
-    api.storage()
-        .store
-        .scan(&k1s_store::ListRequest::new(prefix), &mut |entry| {
-            if let Some(budget) = entry
-                .ok()
-                .and_then(|e| serde_json::from_slice::<Value>(e.value()).ok())
-            {
-                let selects =
-                    LabelSelector::from_object(object::at(&budget, &["spec", "selector"]))
-                        .is_ok_and(|s| s.matches(&labels));
-                if selects {
-                    budgets.push(budget);
-                }
-            }
-            std::ops::ControlFlow::Continue(())
-        })
-        .map_err(crate::storage::failure)?;
-    match budgets.as_slice() {
-        [] => Ok(()),
-        [budget] => {
-            let allowed = object::int(budget, &["status", "disruptionsAllowed"]).unwrap_or(0);
-            if allowed > 0 {
-                return Ok(());
-            }
-            let status = Status::new(
-                429,
-                "TooManyRequests",
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-            );
-            let message = format!(
-                "The disruption budget {} needs {} healthy pods and has {} currently",
-                object::name(budget),
-                object::int(budget, &["status", "desiredHealthy"]).unwrap_or(0),
-                object::int(budget, &["status", "currentHealthy"]).unwrap_or(0)
-            );
-            let causes = vec![Cause {
-                reason: "DisruptionBudget".into(),
-                message,
-                field: String::new(),
-            }];
-            Err(status.with_details(Details {
-                causes,
-                ..Details::default()
-            }))
-        }
-        _ => Err(Status::new(
-            500,
-            "",
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-        )),
-    }
 }

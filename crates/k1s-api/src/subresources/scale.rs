@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `/scale`: the number of replicas of an object, as autoscaling/v1 has it.
 
+use k1s_core::custom::Custom;
 use k1s_core::field::Errors;
-use k1s_core::kinds::Column;
+use k1s_core::kinds::{Column, Kind};
 use k1s_core::object::{self, int, text};
 use k1s_core::schema::Schema;
 use k1s_core::selector::LabelSelector;
@@ -16,7 +17,7 @@ use crate::content::{self, Expected};
 use crate::negotiate::{Form, Forms, Output};
 use crate::options::{WriteKind, WriteOptions};
 use crate::route::Target;
-use crate::verbs::patch::Patch;
+use crate::verbs::patch::{Patch, refuse_strategic};
 use crate::verbs::update::{Part, Terms, change, fit_name};
 
 fn expected() -> Result<Expected, Status> {
@@ -58,7 +59,7 @@ pub(super) async fn act(
             )?;
             exchange.warnings.append(&mut warnings);
             fit_name(&mut scale, target)?;
-            check(&scale)?;
+            check(target.kind, &scale)?;
             let terms = Terms {
                 part: Part::Main,
                 dry_run: options.dry_run,
@@ -66,11 +67,14 @@ pub(super) async fn act(
                 uid_is_precondition: true,
             };
             change(api, target, exchange, terms, |old, _| {
-                Ok(scaled(old, &scale))
+                Ok(scaled(target.kind, old, &scale))
             })
             .await?
         }
         _ => {
+            if target.kind.custom.is_some() {
+                refuse_strategic(&exchange.headers)?;
+            }
             let patch = Patch::read(&exchange.headers, &exchange.body)?;
             let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
             let expected = expected()?;
@@ -82,19 +86,19 @@ pub(super) async fn act(
             };
             change(api, target, exchange, terms, |old, exchange| {
                 let mut scale = patch.apply(
-                    &scale_of(old),
+                    &scale_of(target.kind, old)?,
                     &expected,
                     options.field_validation,
                     &mut exchange.warnings,
                 )?;
                 fit_name(&mut scale, target)?;
-                check(&scale)?;
-                Ok(scaled(old, &scale))
+                check(target.kind, &scale)?;
+                Ok(scaled(target.kind, old, &scale))
             })
             .await?
         }
     };
-    let value = scale_of(&named(target.kind, &stored)?);
+    let value = scale_of(target.kind, &named(target.kind, &stored)?)?;
     answer(value, output, include, exchange.now_seconds)
 }
 
@@ -111,6 +115,7 @@ const fn column(name: &'static str, kind: &'static str) -> Column {
         name,
         kind,
         format: "",
+        description: "",
         priority: 0,
     }
 }
@@ -158,35 +163,63 @@ fn answer(
     })
 }
 
-fn check(scale: &Value) -> Result<(), Status> {
+fn check(kind: &Kind, scale: &Value) -> Result<(), Status> {
     let mut errors = Errors::new();
     if let Some(replicas) =
         object::at(scale, &["spec", "replicas"]).filter(|r| r.as_i64().is_some_and(|n| n < 0))
     {
-        errors.invalid(
-            "spec.replicas",
-            replicas,
-            "must be greater than or equal to 0",
-        );
+        // an own kind checks what its path leads to
+        let (field, why) = match kind.custom.and_then(|c| c.scale.as_ref()) {
+            Some(scale) => (
+                format!(".{}", scale.spec_replicas.join(".")),
+                "should be a non-negative integer",
+            ),
+            None => (
+                "spec.replicas".to_owned(),
+                "must be greater than or equal to 0",
+            ),
+        };
+        errors.invalid(field, replicas, why);
     }
     if errors.is_empty() {
         Ok(())
     } else {
-        Err(Status::invalid(
-            "autoscaling",
-            "Scale",
-            object::name(scale),
-            errors,
-        ))
+        let (group, name) = match kind.custom {
+            Some(_) => (kind.group, kind.kind),
+            None => ("autoscaling", "Scale"),
+        };
+        Err(Status::invalid(group, name, object::name(scale), errors))
+    }
+}
+
+/// Where an object keeps what its scale tells.
+struct Place<'a> {
+    spec_replicas: Vec<&'a str>,
+    status_replicas: Vec<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn of(kind: &'a Kind) -> Self {
+        let keys = |keys: &'a [String]| keys.iter().map(String::as_str).collect();
+        match kind.custom.and_then(|c| c.scale.as_ref()) {
+            Some(scale) => Self {
+                spec_replicas: keys(&scale.spec_replicas),
+                status_replicas: keys(&scale.status_replicas),
+            },
+            None => Self {
+                spec_replicas: vec!["spec", "replicas"],
+                status_replicas: vec!["status", "replicas"],
+            },
+        }
     }
 }
 
 /// The object with the replicas, the version and the uid of the scale.
-fn scaled(old: &Value, scale: &Value) -> Value {
+fn scaled(kind: &Kind, old: &Value, scale: &Value) -> Value {
     let mut new = old.clone();
     object::set(
         &mut new,
-        &["spec", "replicas"],
+        &Place::of(kind).spec_replicas,
         int(scale, &["spec", "replicas"]).unwrap_or(0),
     );
     for key in ["resourceVersion", "uid"] {
@@ -199,7 +232,11 @@ fn scaled(old: &Value, scale: &Value) -> Value {
 }
 
 /// The scale of an object.
-fn scale_of(of: &Value) -> Value {
+///
+/// # Errors
+/// When an object of an own kind does not say how many replicas it wants.
+fn scale_of(kind: &Kind, of: &Value) -> Result<Value, Status> {
+    let place = Place::of(kind);
     let mut metadata = json!({});
     for key in [
         "name",
@@ -213,15 +250,35 @@ fn scale_of(of: &Value) -> Value {
         }
     }
     let mut spec = json!({});
-    if let Some(replicas) = int(of, &["spec", "replicas"]).filter(|r| *r != 0) {
+    let wanted = int(of, &place.spec_replicas);
+    if kind.custom.is_some() && wanted.is_none() {
+        return Err(Status::internal(format!(
+            "the spec replicas field \".{}\" does not exist",
+            place.spec_replicas.join(".")
+        )));
+    }
+    if let Some(replicas) = wanted.filter(|r| *r != 0) {
         spec["replicas"] = replicas.into();
     }
-    let mut status = json!({"replicas": int(of, &["status", "replicas"]).unwrap_or(0)});
-    let selector = selector(of);
+    let mut status = json!({"replicas": int(of, &place.status_replicas).unwrap_or(0)});
+    let selector = match kind.custom {
+        Some(custom) => own_selector(custom, of),
+        None => selector(of),
+    };
     if !selector.is_empty() {
         status["selector"] = selector.into();
     }
-    json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": spec, "status": status})
+    Ok(
+        json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": spec, "status": status}),
+    )
+}
+
+fn own_selector(custom: &Custom, of: &Value) -> String {
+    let Some(scale) = custom.scale.as_ref().filter(|s| !s.selector.is_empty()) else {
+        return String::new();
+    };
+    let keys: Vec<&str> = scale.selector.iter().map(String::as_str).collect();
+    text(of, &keys).to_owned()
 }
 
 fn selector(of: &Value) -> String {
@@ -252,10 +309,14 @@ mod tests {
             "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "d"}}},
             "status": {"replicas": 1},
         });
-        let scale = scale_of(&object);
+        let kind = k1s_core::kinds::of_kind("apps", "v1", "Deployment").unwrap();
+        let scale = scale_of(kind, &object).unwrap();
         assert_eq!(scale["metadata"], json!({"name": "d", "uid": "u"}));
         assert_eq!(scale["spec"], json!({"replicas": 2}));
         assert_eq!(scale["status"], json!({"replicas": 1, "selector": "app=d"}));
-        assert_eq!(scaled(&object, &json!({"spec": {}}))["spec"]["replicas"], 0);
+        assert_eq!(
+            scaled(kind, &object, &json!({"spec": {}}))["spec"]["replicas"],
+            0
+        );
     }
 }

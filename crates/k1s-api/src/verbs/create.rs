@@ -6,7 +6,7 @@ use std::time::Duration;
 use k1s_core::field::Errors;
 use k1s_core::kinds::Kind;
 use k1s_core::status::Status;
-use k1s_core::{decode, meta, object, rules};
+use k1s_core::{custom, meta, object, rules};
 use k1s_store::Ttl;
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ use crate::options::{WriteKind, WriteOptions};
 use crate::random;
 use crate::route::Target;
 use crate::storage::WriteError;
+use crate::verbs::update::MODIFIED;
 
 /// How often a generated name is tried when it is taken.
 const NAME_ATTEMPTS: usize = 8;
@@ -80,6 +81,7 @@ pub(crate) async fn create_object(
     let rules = rules::of(kind_asked);
     meta::fit_namespace(kind, &mut object, namespace)?;
     api.check_namespace(kind_asked, namespace, object::name(&object))?;
+    api.check_definition(kind_asked, object::name(&object))?;
     let generated = object::name(&object).is_empty()
         && !object::text(&object, &["metadata", "generateName"]).is_empty();
     let now = clock::rfc3339(exchange.now_seconds);
@@ -92,8 +94,11 @@ pub(crate) async fn create_object(
             suffix: &random::suffix(),
         };
         meta::begin(rules, &mut candidate, &birth);
-        let claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
+        let mut claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
         (rules.prepare_create)(&mut candidate, &exchange.rule_request());
+        if let Some(own) = kind_asked.custom {
+            custom::prepare_create(own, &mut candidate);
+        }
         check(kind_asked, &candidate, exchange)?;
         admission::check_create(api, kind_asked, namespace, &candidate, exchange)?;
         (rules.canonicalize)(&mut candidate);
@@ -104,7 +109,10 @@ pub(crate) async fn create_object(
                 "resourceVersion should not be set on objects to be created",
             ));
         }
-        decode::tidy(kind.schema, &mut candidate);
+        convert::settle(kind_asked, &mut candidate);
+        let (charges, turn) =
+            admission::quota::charge(api, kind, namespace, &candidate, None, exchange).await?;
+        claims.charges = charges;
         if dry_run {
             if api
                 .storage()
@@ -122,17 +130,22 @@ pub(crate) async fn create_object(
         };
         match api.storage().create(kind, &candidate, claims, life).await {
             Ok(stored) => {
+                drop(turn);
                 api.follow(Followup::written(kind, &candidate, None)).await;
                 return Ok(stored.bytes);
             }
-            // a claim may have been taken by another meanwhile: then there is no such object, and another is chosen
+            // a claim or a quota may have been taken by another meanwhile: then there is no such object, and it is tried again
             Err(WriteError::Exists | WriteError::Conflict) => {
                 let there = api
                     .storage()
                     .get(kind, namespace, object::name(&candidate))?
                     .is_some();
                 if attempt >= NAME_ATTEMPTS || there && !generated {
-                    return Err(taken(api, kind_asked, namespace, &candidate)?);
+                    return Err(if there {
+                        taken(api, kind_asked, namespace, &candidate)?
+                    } else {
+                        Status::conflict(kind_asked, object::name(&candidate), MODIFIED)
+                    });
                 }
             }
             Err(WriteError::Failed(status)) => return Err(status),
@@ -147,6 +160,9 @@ fn check(kind: &'static Kind, object: &Value, exchange: &mut Exchange) -> Result
     let mut errors = Errors::new();
     meta::validate(kind, rules, object, &mut errors);
     (rules.validate)(object, &mut errors);
+    if let Some(own) = kind.custom {
+        custom::validate(own, object, &mut errors);
+    }
     if !errors.is_empty() {
         return Err(Status::invalid(
             convert::storage_kind(kind).group,

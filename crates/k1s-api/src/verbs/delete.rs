@@ -15,12 +15,14 @@ use crate::api::{Api, Exchange, SYSTEM_NAMESPACES, kind_details};
 use crate::clock;
 use crate::content;
 use crate::convert;
+use crate::definitions;
 use crate::followup::Followup;
 use crate::negotiate::{Form, Forms};
 use crate::options::{DeleteOptions, ListOptions, Propagation};
 use crate::route::Target;
 use crate::selection::Selection;
 use crate::storage::WriteError;
+use crate::system_objects::is_system_class;
 
 /// What a delete came to.
 pub(crate) enum Deletion {
@@ -149,6 +151,13 @@ pub(crate) async fn delete_object(
                 "this namespace may not be deleted",
             ));
         }
+        if kind.kind == "PriorityClass" && is_system_class(name) {
+            return Err(Status::forbidden(
+                kind,
+                name,
+                "this is a system priority class and cannot be deleted",
+            ));
+        }
         object::remove(&mut old, &["metadata", "resourceVersion"]);
         let new = match next(kind, &old, options, exchange.now_seconds) {
             Next::Stay => return Ok(Deletion::Held(present.bytes)),
@@ -237,6 +246,9 @@ fn next(kind: &Kind, old: &Value, options: &DeleteOptions, now_seconds: i64) -> 
     if kind.kind == "Namespace" && kind.group.is_empty() {
         return next_of_namespace(old, now_seconds);
     }
+    if definitions::is_definition(kind) {
+        return next_of_definition(old, now_seconds);
+    }
     set_policy_finalizers(kind, &mut new, options);
     let grace = if kind.kind == "Pod" && kind.group.is_empty() {
         pod_grace(old, options)
@@ -295,6 +307,24 @@ fn needs_mark(kind: &Kind, pod: &Value) -> bool {
 fn count_deletion(object: &mut Value) {
     if let Some(generation) = object::int(object, &["metadata", "generation"]).filter(|g| *g > 0) {
         object::set(object, &["metadata", "generation"], generation + 1);
+    }
+}
+
+/// A definition that is deleted waits for its objects to go.
+fn next_of_definition(old: &Value, now_seconds: i64) -> Next {
+    let mut new = old.clone();
+    if !object::is_deleting(old) {
+        definitions::mark_terminating(&mut new, &clock::rfc3339(now_seconds));
+        return Next::Change(new);
+    }
+    if finalizers(old).next().is_none() {
+        return Next::Go;
+    }
+    object::set(&mut new, &["metadata", "deletionGracePeriodSeconds"], 0);
+    if new == *old {
+        Next::Stay
+    } else {
+        Next::Change(new)
     }
 }
 
@@ -380,7 +410,7 @@ fn check_preconditions(
         .as_deref()
         .filter(|uid| *uid != object::uid(old))
     {
-        if kind.kind == "Namespace" && kind.group.is_empty() {
+        if kind.kind == "Namespace" && kind.group.is_empty() || definitions::is_definition(kind) {
             return Err(Status::conflict(
                 kind,
                 name,

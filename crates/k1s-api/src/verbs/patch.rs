@@ -66,6 +66,9 @@ pub(crate) async fn patch_part(
     {
         api.check_namespace(kind, &target.namespace, &target.name)?;
     }
+    if kind.custom.is_some() {
+        refuse_strategic(&exchange.headers)?;
+    }
     let patch = Patch::read(&exchange.headers, &exchange.body)?;
     let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
     let terms = Terms {
@@ -93,6 +96,19 @@ pub(crate) async fn patch_part(
         output,
         include,
     })
+}
+
+/// Own kinds have no strategies.
+pub(crate) fn refuse_strategic(headers: &HeaderMap) -> Result<(), Status> {
+    if content::essence(headers) != "application/strategic-merge-patch+json" {
+        return Ok(());
+    }
+    Err(Status::new(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+    )
+    .with_details(Details::default()))
 }
 
 impl Patch {
@@ -199,6 +215,12 @@ impl Patch {
 fn check_names(new: &Value, expected: &Expected) -> Result<(), Status> {
     let name = |key: &str| new.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (name("apiVersion"), name("kind"));
+    if expected.schema.custom.is_some() && new.is_object() && kind != expected.kind {
+        let mut errors = Errors::new();
+        errors.invalid_text("kind", kind, format!("must be {}", expected.kind));
+        let name = k1s_core::object::name(new);
+        return Err(Status::invalid(expected.group, kind, name, errors));
+    }
     let right = |given: &str, own: &str| given.is_empty() || given == own;
     if new.is_object() && right(api_version, &expected.api_version()) && right(kind, expected.kind)
     {

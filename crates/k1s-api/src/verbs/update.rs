@@ -6,7 +6,7 @@ use k1s_core::field::Errors;
 use k1s_core::kinds::Kind;
 use k1s_core::rules::{self, Rules};
 use k1s_core::status::Status;
-use k1s_core::{decode, meta, object};
+use k1s_core::{custom, meta, object};
 use k1s_store::Revision;
 use serde_json::Value;
 
@@ -204,11 +204,18 @@ pub(crate) async fn change(
         let mut old = old;
         let version = object::remove(&mut old, &["metadata", "resourceVersion"]);
         meta::carry_over(&mut new, &old);
-        let claims = prepare(api, kind, rules, &mut new, &old, exchange, terms.part)?;
-        decode::tidy(stored_kind.schema, &mut new);
+        let mut claims = prepare(api, kind, rules, &mut new, &old, exchange, terms.part)?;
+        convert::settle(kind, &mut new);
         let ends = ends(kind, &new, &old);
         if new == old && !ends {
             return Ok(present.bytes);
+        }
+        let mut turn = None;
+        if matches!(terms.part, Part::Main | Part::Resize) && !ends {
+            let namespace = &target.namespace;
+            (claims.charges, turn) =
+                admission::quota::charge(api, stored_kind, namespace, &new, Some(&old), exchange)
+                    .await?;
         }
         if terms.dry_run {
             let mut shown = new;
@@ -230,6 +237,7 @@ pub(crate) async fn change(
                 .replace(stored_kind, &new, &old, present.revision, claims)
                 .await
         };
+        drop(turn);
         match written {
             Ok(stored) => {
                 let followup = if ends {
@@ -329,14 +337,26 @@ fn prepare(
         Part::Main => {
             claims = admission::update(api, kind, new, old, exchange)?;
             (rules.prepare_update)(new, old, &exchange.rule_request());
+            if let Some(own) = kind.custom {
+                custom::prepare_update(own, new, old);
+            }
             meta::count_generation(rules, new, old);
-            validate_metadata(new, old, &mut errors);
+            validate_metadata(rules, new, old, &mut errors);
             (rules.validate_update)(new, old, &mut errors);
+            if let Some(own) = kind.custom {
+                custom::validate_update(own, new, old, &mut errors);
+            }
         }
         Part::Status => {
             (rules.prepare_status)(new, old, &exchange.rule_request());
-            validate_metadata(new, old, &mut errors);
+            if kind.custom.is_some() {
+                custom::prepare_status(new, old);
+            }
+            validate_metadata(rules, new, old, &mut errors);
             (rules.validate_status)(new, old, &mut errors);
+            if let Some(own) = kind.custom {
+                custom::validate_status(own, new, old, &mut errors);
+            }
         }
         Part::Finalize | Part::Approval | Part::Resize | Part::EphemeralContainers => {
             let Some(sub) = rules
@@ -348,12 +368,12 @@ fn prepare(
             };
             (sub.prepare)(new, old, &exchange.rule_request());
             meta::count_generation(rules, new, old);
-            validate_metadata(new, old, &mut errors);
+            validate_metadata(rules, new, old, &mut errors);
             (sub.validate)(new, old, &mut errors);
         }
         Part::Own => {
             meta::count_generation(rules, new, old);
-            validate_metadata(new, old, &mut errors);
+            validate_metadata(rules, new, old, &mut errors);
         }
     }
     if !errors.is_empty() {
@@ -375,9 +395,9 @@ fn prepare(
 }
 
 /// Checks changed metadata. Kubernetes does it for all objects and again for each kind, so that its answer has every cause twice.
-fn validate_metadata(new: &Value, old: &Value, errors: &mut Errors) {
-    meta::validate_update(new, old, errors);
-    meta::validate_update(new, old, errors);
+fn validate_metadata(rules: &Rules, new: &Value, old: &Value, errors: &mut Errors) {
+    meta::validate_update(rules, new, old, errors);
+    meta::validate_update(rules, new, old, errors);
 }
 
 /// Whether a change takes away the last thing that holds a deleted object.

@@ -358,8 +358,10 @@ impl Watch {
         let value = match self.output.form {
             Form::Whole => {
                 let mut value = json!({"metadata": metadata});
-                // an empty object always decodes
-                let _ = decode::decode(self.kind.schema, &mut value);
+                if self.kind.custom.is_none() {
+                    // an empty object always decodes
+                    let _ = decode::decode(self.kind.schema, &mut value);
+                }
                 value["apiVersion"] = self.kind.api_version().into();
                 value["kind"] = self.kind.kind.into();
                 value

@@ -18,6 +18,14 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "[OPTIONS]",
     about: "Print the resources of the API.",
+    examples: &[
+        ("All kinds", "api-resources"),
+        (
+            "The names of what can be listed in a namespace",
+            "api-resources --verbs=list --namespaced -o name",
+        ),
+        ("One group", "api-resources --api-group=apps"),
+    ],
     flags: &[&[
         Flag::text("api-group", "Only resources of this group."),
         Flag::switch("cached", "Accepted for kubectl's sake; nothing is cached."),

@@ -14,6 +14,7 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "",
     about: "Print the group versions of the API.",
+    examples: &[("All groups with their versions", "api-versions")],
     flags: &[],
     subcommands: &[],
     run: Some(|cx, args| Box::pin(run(cx, args))),

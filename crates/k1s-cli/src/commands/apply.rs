@@ -28,6 +28,18 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "-f FILE [OPTIONS]",
     about: "Make objects as files or standard input say.",
+    examples: &[
+        (
+            "Make objects as a file says; run it again after each change",
+            "apply -f web.yaml",
+        ),
+        ("What would be done", "apply -f web.yaml --dry-run=server"),
+        (
+            "Delete what is no longer in the files",
+            "apply -f manifests/ --prune -l app=web",
+        ),
+        ("Of standard input", "apply -f - < web.yaml"),
+    ],
     flags: &[FLAGS, print::DRY_RUN, print::FLAGS, source::FLAGS],
     subcommands: &[&last_applied::EDIT, &last_applied::SET, &last_applied::VIEW],
     run: Some(|cx, args| Box::pin(run(cx, args))),

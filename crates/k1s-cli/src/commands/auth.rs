@@ -13,6 +13,7 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "SUBCOMMAND",
     about: "Show who you are and what you may do",
+    examples: &[],
     flags: &[],
     subcommands: &[&can_i::COMMAND, &reconcile::COMMAND, &whoami::COMMAND],
     run: None,

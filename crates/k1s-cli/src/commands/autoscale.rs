@@ -16,6 +16,10 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME | TYPE/NAME) [--min=N] --max=N [--cpu=PERCENT%|QUANTITY] [--memory=PERCENT%|QUANTITY]",
     about: "Make an autoscaler for an object",
+    examples: &[(
+        "Between two and ten pods, by their processors",
+        "autoscale deployment web --min=2 --max=10 --cpu=80%",
+    )],
     flags: &[
         &[
             Flag::text(
@@ -55,6 +59,17 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
             "--max=MAXPODS must be larger or equal to --min=MINPODS, max: {max}, min: {min}"
         )));
     }
+    if flags.given("cpu-percent") {
+        cx.talk(
+            "Flag --cpu-percent has been deprecated, Use --cpu with percentage or resource quantity format (e.g., '70%' for \
+             utilization or '500m' for milliCPU).",
+        );
+        if flags.number("cpu-percent") > 0 && !flags.text("cpu").is_empty() {
+            return Err(Error::message(
+                "--cpu-percent and --cpu are mutually exclusive",
+            ));
+        }
+    }
     let mut errors = Vec::new();
     let mut seen = 0;
     for target in Selection::new(cx, flags)?.targets(cx, flags, true).await? {
@@ -78,9 +93,10 @@ async fn autoscale(cx: &Context, flags: &Parsed, target: &Target, min: i32, max:
         .iter()
         .any(|name| name == "scale")
     {
+        let resource = &target.resource;
         return Err(Error::message(format!(
-            "cannot autoscale a {}: it has no scale",
-            target.resource.kind
+            "cannot autoscale a {}: could not find scale subresource for {}/{}, Resource={} in discovery information",
+            resource.kind, resource.group, resource.version, resource.plural
         )));
     }
     let name = if flags.text("name").is_empty() {
@@ -116,7 +132,10 @@ async fn autoscale(cx: &Context, flags: &Parsed, target: &Target, min: i32, max:
             object,
             path,
             kind: "horizontalpodautoscaler.autoscaling",
-            done: "autoscaled",
+            done: match print::DryRun::new(flags)? {
+                print::DryRun::Client => "created",
+                _ => "autoscaled",
+            },
             refused: "",
         },
     )

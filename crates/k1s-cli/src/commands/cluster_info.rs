@@ -14,6 +14,7 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "",
     about: "Show where the API and the services of the cluster are.",
+    examples: &[("Where the API is", "cluster-info")],
     flags: &[],
     subcommands: &[],
     run: Some(|cx, _| Box::pin(run(cx))),

@@ -16,6 +16,20 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(bash | zsh | fish | powershell)",
     about: "Print the script that completes commands in a shell.",
+    examples: &[
+        (
+            "For this shell",
+            "completion bash > k1s.bash && source k1s.bash",
+        ),
+        (
+            "For every shell to come",
+            "completion bash > ~/.local/share/bash-completion/completions/k1s",
+        ),
+        (
+            "For fish",
+            "completion fish > ~/.config/fish/completions/k1s.fish",
+        ),
+    ],
     flags: &[],
     subcommands: &[],
     run: Some(|cx, args| Box::pin(async move { script(cx, args) })),
@@ -27,6 +41,7 @@ pub(super) static NEXT: Command = Command {
     aliases: &[],
     usage: "-- WORD…",
     about: "Print what may come next, for the completion script.",
+    examples: &[],
     flags: &[],
     subcommands: &[],
     run: Some(|cx, args| {

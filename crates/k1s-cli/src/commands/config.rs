@@ -17,6 +17,7 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "SUBCOMMAND",
     about: "Show and change kubeconfig files",
+    examples: &[],
     flags: &[],
     subcommands: &[
         &CURRENT_CONTEXT,
@@ -44,6 +45,7 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
         aliases: &[],
         usage,
         about,
+        examples: &[],
         flags: &[],
         subcommands: &[],
         run: None,
@@ -51,6 +53,13 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
 }
 
 static VIEW: Command = Command {
+    examples: &[
+        ("All kubeconfig files as one", "config view"),
+        (
+            "One file with all that is needed, of the current context",
+            "config view --minify --flatten --raw",
+        ),
+    ],
     flags: &[&[
         Flag::switch(
             "flatten",
@@ -79,11 +88,16 @@ static VIEW: Command = Command {
 };
 
 static CURRENT_CONTEXT: Command = Command {
+    examples: &[("Which context is the current one", "config current-context")],
     run: Some(|cx, flags| Box::pin(show::current_context(cx, flags))),
     ..command("current-context", "", "Show the current context")
 };
 
 static GET_CONTEXTS: Command = Command {
+    examples: &[
+        ("All contexts", "config get-contexts"),
+        ("Only their names", "config get-contexts -o name"),
+    ],
     flags: &[&[
         Flag::text("output", "Output format: name.").short('o'),
         Flag::switch("no-headers", "Leave out the line of titles."),
@@ -93,22 +107,29 @@ static GET_CONTEXTS: Command = Command {
 };
 
 static GET_CLUSTERS: Command = Command {
+    examples: &[("All clusters", "config get-clusters")],
     run: Some(|cx, flags| Box::pin(show::clusters(cx, flags))),
     ..command("get-clusters", "", "List clusters")
 };
 
 static GET_USERS: Command = Command {
+    examples: &[("All users", "config get-users")],
     run: Some(|cx, flags| Box::pin(show::users(cx, flags))),
     ..command("get-users", "", "List users")
 };
 
 static USE_CONTEXT: Command = Command {
+    examples: &[("Switch to another cluster", "config use-context work")],
     aliases: &["use"],
     run: Some(|cx, flags| Box::pin(entries::use_context(cx, flags))),
     ..command("use-context", "NAME", "Make a context the current one")
 };
 
 static RENAME_CONTEXT: Command = Command {
+    examples: &[(
+        "Another name for a context",
+        "config rename-context old new",
+    )],
     run: Some(|cx, flags| Box::pin(entries::rename_context(cx, flags))),
     ..command(
         "rename-context",
@@ -118,22 +139,35 @@ static RENAME_CONTEXT: Command = Command {
 };
 
 static DELETE_CONTEXT: Command = Command {
+    examples: &[("Forget a context", "config delete-context work")],
     run: Some(|cx, flags| Box::pin(entries::delete_context(cx, flags))),
     ..command("delete-context", "NAME", "Remove a context")
 };
 
 static DELETE_CLUSTER: Command = Command {
+    examples: &[("Forget a cluster", "config delete-cluster work")],
     run: Some(|cx, flags| Box::pin(entries::delete_cluster(cx, flags))),
     ..command("delete-cluster", "NAME", "Remove a cluster")
 };
 
 static DELETE_USER: Command = Command {
+    examples: &[("Forget a user", "config delete-user jane")],
     run: Some(|cx, flags| Box::pin(entries::delete_user(cx, flags))),
     ..command("delete-user", "NAME", "Remove a user")
 };
 
 /// The flags that set the fields of an entry have the names of flags of every command; the entry's come first.
 static SET_CONTEXT: Command = Command {
+    examples: &[
+        (
+            "Another namespace for the current context",
+            "config set-context --current --namespace=garden",
+        ),
+        (
+            "A new context",
+            "config set-context work --cluster=work --user=jane",
+        ),
+    ],
     flags: &[&[
         Flag::switch("current", "Change the current context."),
         Flag::text("cluster", "Cluster of the context."),
@@ -149,6 +183,10 @@ static SET_CONTEXT: Command = Command {
 };
 
 static SET_CLUSTER: Command = Command {
+    examples: &[(
+        "A cluster with its authority in the file",
+        "config set-cluster work --server=https://work.example.com:6443 --certificate-authority=ca.crt --embed-certs",
+    )],
     flags: &[&[
         Flag::text("server", "Address of the API server."),
         Flag::text(
@@ -176,6 +214,16 @@ static SET_CLUSTER: Command = Command {
 };
 
 static SET_CREDENTIALS: Command = Command {
+    examples: &[
+        (
+            "A user with a client certificate",
+            "config set-credentials jane --client-certificate=jane.crt --client-key=jane.key --embed-certs",
+        ),
+        (
+            "A user whose token a program gives",
+            "config set-credentials jane --exec-command=login --exec-api-version=client.authentication.k8s.io/v1",
+        ),
+    ],
     flags: &[&[
         Flag::text("client-certificate", "File with a client certificate."),
         Flag::text("client-key", "File with the client certificate's key."),
@@ -216,6 +264,7 @@ static SET_CREDENTIALS: Command = Command {
 };
 
 static SET: Command = Command {
+    examples: &[("One field", "config set contexts.work.namespace garden")],
     flags: &[&[Flag::switch(
         "set-raw-bytes",
         "Take the value of a field of bytes as it is, not as base64.",
@@ -225,6 +274,10 @@ static SET: Command = Command {
 };
 
 static UNSET: Command = Command {
+    examples: &[
+        ("Remove one field", "config unset contexts.work.namespace"),
+        ("No current context", "config unset current-context"),
+    ],
     run: Some(|cx, flags| Box::pin(property::unset(cx, flags))),
     ..command(
         "unset",

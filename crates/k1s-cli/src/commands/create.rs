@@ -17,6 +17,18 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "-f FILE [OPTIONS]",
     about: "Create objects from files, from standard input or from flags.",
+    examples: &[
+        ("The objects of a file", "create -f pod.yaml"),
+        ("Of standard input", "create -f - < pod.json"),
+        (
+            "Of a directory with all that is beneath it",
+            "create -f manifests/ -R",
+        ),
+        (
+            "Only check what the API would say",
+            "create -f pod.yaml --dry-run=server",
+        ),
+    ],
     flags: &[
         &[
             field_manager!("kubectl-create"),

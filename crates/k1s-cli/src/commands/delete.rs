@@ -23,6 +23,15 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "([-f FILE] | TYPE [NAME… | -l SELECTOR | --all] | TYPE/NAME…) [OPTIONS]",
     about: "Delete objects by file, by name, by selector or all of a kind.",
+    examples: &[
+        ("By name", "delete configmap settings"),
+        ("What a file holds", "delete -f web.yaml"),
+        ("By labels", "delete pods,services -l app=web"),
+        (
+            "A pod that does not end by itself",
+            "delete pod web --grace-period=0 --force",
+        ),
+    ],
     flags: &[
         &[
             Flag::text(

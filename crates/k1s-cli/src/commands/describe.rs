@@ -22,6 +22,12 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE [NAME_PREFIX | -l SELECTOR] | TYPE/NAME)",
     about: "Show an object or several in words",
+    examples: &[
+        ("One object, with its events", "describe pod web"),
+        ("All whose names begin so", "describe pods web-"),
+        ("Those of a file", "describe -f web.yaml"),
+        ("By labels", "describe pods -l app=web"),
+    ],
     flags: &[
         selection::ALL_NAMESPACES,
         source::FLAGS,

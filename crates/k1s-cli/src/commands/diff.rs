@@ -28,6 +28,13 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "-f FILE",
     about: "Show what apply would change; the exit code is 1 where there is something",
+    examples: &[
+        (
+            "What apply would change; the exit code is 1 if anything",
+            "diff -f web.yaml",
+        ),
+        ("Of standard input", "diff -f - < web.yaml"),
+    ],
     flags: &[
         source::FLAGS,
         &[

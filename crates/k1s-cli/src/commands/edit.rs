@@ -23,6 +23,17 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(TYPE NAME | -f FILE) [OPTIONS]",
     about: "Edit objects with the editor of KUBE_EDITOR or EDITOR.",
+    examples: &[
+        (
+            "Edit a config map in $KUBE_EDITOR or $EDITOR",
+            "edit configmap settings",
+        ),
+        ("In JSON", "edit deployment/web -o json"),
+        (
+            "What is not in the specification: the status",
+            "edit deployment/web --subresource=status",
+        ),
+    ],
     flags: &[
         &[
             field_manager!("kubectl-edit"),

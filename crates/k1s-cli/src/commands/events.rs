@@ -20,6 +20,17 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "[--for TYPE/NAME] [--types=Normal,Warning] [--watch]",
     about: "List events",
+    examples: &[
+        ("What happened in the namespace", "events"),
+        (
+            "To one object, as it happens",
+            "events --for pod/web --watch",
+        ),
+        (
+            "Only warnings, of all namespaces",
+            "events --types=Warning -A",
+        ),
+    ],
     flags: &[
         selection::ALL_NAMESPACES,
         print::FLAGS,

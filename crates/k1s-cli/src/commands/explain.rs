@@ -18,6 +18,18 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "TYPE[.FIELD...] [--recursive] [--api-version=GROUP/VERSION]",
     about: "Explain the fields of a kind",
+    examples: &[
+        ("What a Pod is", "explain pods"),
+        (
+            "One field, however deep",
+            "explain deployments.spec.strategy.rollingUpdate",
+        ),
+        ("All fields as a tree", "explain configmaps --recursive"),
+        (
+            "A kind of another version",
+            "explain hpa --api-version=autoscaling/v1",
+        ),
+    ],
     flags: &[&[
         Flag::text("api-version", "Group and version of the kind."),
         Flag::text(

@@ -26,6 +26,23 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(TYPE[.VERSION][.GROUP] [NAME…] | TYPE/NAME… | -f FILE) [OPTIONS]",
     about: "Display one or many objects.",
+    examples: &[
+        (
+            "All pods of the namespace, with nodes and addresses",
+            "get pods -o wide",
+        ),
+        ("One object, all of it", "get configmap settings -o yaml"),
+        ("One value", "get service web -o jsonpath={.spec.clusterIP}"),
+        (
+            "Columns of one's own, sorted",
+            "get pods -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image --sort-by=.metadata.name",
+        ),
+        (
+            "Several kinds of all namespaces, by labels",
+            "get deployments,services -A -l app=web",
+        ),
+        ("As they change", "get pods --watch"),
+    ],
     flags: &[
         FLAGS,
         print::FLAGS,
@@ -90,10 +107,10 @@ struct Got {
 }
 
 async fn run(cx: &Context, args: &Parsed) -> Result {
-    if args.given("raw") {
+    if !args.text("raw").is_empty() {
         return raw(cx, args).await;
     }
-    let form = args.text("output").split('=').next().unwrap_or_default();
+    let form = args.text("output");
     if args.on("show-labels") && !form.is_empty() && form != "wide" {
         return Err(Error::message(format!(
             "--show-labels option cannot be used with {form} printer"
@@ -115,6 +132,10 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
     }
     let mut selection = Selection::new(cx, args)?;
     selection.bare_kind_is_all = true;
+    if !args.text("sort-by").is_empty() {
+        // What is sorted must be there as a whole.
+        selection.chunk = 0;
+    }
     if args.on("watch") || args.on("watch-only") {
         return watch::run(cx, args, &selection, printer).await;
     }
@@ -130,6 +151,14 @@ async fn raw(cx: &Context, args: &Parsed) -> Result {
         return Err(Error::message(
             "arguments may not be passed when --raw is specified",
         ));
+    }
+    if args.on("watch") || args.on("watch-only") || !args.text("selector").is_empty() {
+        return Err(Error::message(
+            "--raw may not be specified with other flags that filter the server request or alter the output",
+        ));
+    }
+    if !args.text("output").is_empty() {
+        return Err(Error::message("--raw and --output are mutually exclusive"));
     }
     let path = args.text("raw");
     if !path.starts_with('/') {
@@ -193,11 +222,7 @@ async fn tables(cx: &Context, args: &Parsed, selection: &Selection, plan: Plan) 
     let (mut got, mut errors) = fetch(cx, args, selection, plan, accept).await;
     let sort = args.text("sort-by");
     if !sort.is_empty() {
-        match order::sort_tables(sort, &mut got) {
-            // A path that no row has leaves no rows, as in kubectl.
-            Err(Error::Message(_)) => got.clear(),
-            outcome => outcome?,
-        }
+        order::sort_tables(sort, &mut got)?;
     }
     let namespaced = got.iter().all(|g| g.resource.namespaced);
     // A kind without objects counts as well.
@@ -249,7 +274,10 @@ async fn tables(cx: &Context, args: &Parsed, selection: &Selection, plan: Plan) 
         return Ok(());
     }
     // What the API did not give is told without the word "error".
-    if errors.len() == 1 && errors[0].refusal().is_some_and(|r| r.reason == "Invalid") {
+    let alone = |e: &Error| {
+        matches!(e, Error::Message(_)) || e.refusal().is_some_and(|r| r.reason == "Invalid")
+    };
+    if errors.len() == 1 && alone(&errors[0]) {
         return Err(errors.remove(0));
     }
     Err(Error::Many(errors))

@@ -34,6 +34,18 @@ pub(super) static LABEL: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME) KEY_1=VAL_1 … KEY_N- [OPTIONS]",
     about: "Set or remove labels of objects.",
+    examples: &[
+        (
+            "Set one label, remove another",
+            "label pods web tier=front old-",
+        ),
+        (
+            "Change a label that is there",
+            "label pods web tier=back --overwrite",
+        ),
+        ("All objects of a kind", "label pods --all checked=yes"),
+        ("Show the labels", "label pods web --list"),
+    ],
     flags: &[
         &[field_manager!("kubectl-label")],
         FLAGS,
@@ -53,6 +65,16 @@ pub(super) static ANNOTATE: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME) KEY_1=VAL_1 … KEY_N- [OPTIONS]",
     about: "Set or remove annotations of objects.",
+    examples: &[
+        (
+            "Set one annotation, remove another",
+            "annotate pods web note='by hand' old-",
+        ),
+        (
+            "Change an annotation that is there",
+            "annotate -f web.yaml note=again --overwrite",
+        ),
+    ],
     flags: &[
         &[field_manager!("kubectl-annotate")],
         FLAGS,
@@ -237,16 +259,21 @@ async fn run(cx: &Context, args: &Parsed, field: Field) -> Result {
     let (objects, words) = part(&args.args, field)?;
     let change = Change::new(&words, field)?;
     let list = args.on("list");
-    if change == Change::default() && !list {
-        return Err(Error::message(format!(
-            "at least one {} update is required",
-            field.word()
-        )));
+    if list && field == Field::Labels && !args.text("output").is_empty() {
+        return Err(Error::message(
+            "--list and --output may not be specified together",
+        ));
     }
     if objects.is_empty() && !source::is_given(args) {
         return Err(Error::message(
             "one or more resources must be specified as <resource> <name> or <resource>/<name>",
         ));
+    }
+    if change == Change::default() && !list {
+        return Err(Error::message(format!(
+            "at least one {} update is required",
+            field.word()
+        )));
     }
     if args.on("all") && !args.text("selector").is_empty() {
         return Err(Error::message(
@@ -263,6 +290,15 @@ async fn run(cx: &Context, args: &Parsed, field: Field) -> Result {
         return Err(Error::message(
             "cannot specify --local and --dry-run=server - did you mean --dry-run=client?",
         ));
+    }
+    if local && !source::is_given(args) {
+        let name = match field {
+            Field::Labels => "pod",
+            Field::Annotations => "rsrc",
+        };
+        return Err(Error::message(format!(
+            "can only use local files by -f {name}.yaml or --filename={name}.json when --local=true is set"
+        )));
     }
     let writer = Writer::new(args)?;
     let mut outcome = Outcome::new(args)?;

@@ -22,6 +22,10 @@ pub(super) static CORDON: Command = Command {
     aliases: &[],
     usage: "NODE... | -l SELECTOR",
     about: "Let no more pods onto nodes",
+    examples: &[
+        ("No new pods onto one node", "cordon node-1"),
+        ("The same for all nodes with a label", "cordon -l rack=b"),
+    ],
     flags: &[SELECTORS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(schedule(cx, flags, true))),
@@ -33,6 +37,7 @@ pub(super) static UNCORDON: Command = Command {
     aliases: &[],
     usage: "NODE... | -l SELECTOR",
     about: "Let pods onto nodes again",
+    examples: &[("Pods onto the node again", "uncordon node-1")],
     flags: &[SELECTORS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(schedule(cx, flags, false))),

@@ -10,6 +10,7 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "",
     about: "Print the options that every command takes.",
+    examples: &[("The options that every command takes", "options")],
     flags: &[],
     subcommands: &[],
     run: Some(|cx, _| Box::pin(async move { cx.print(help::global_options()) })),

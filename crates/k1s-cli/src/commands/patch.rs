@@ -21,6 +21,24 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME) [-p PATCH | --patch-file FILE] [OPTIONS]",
     about: "Change fields of objects.",
+    examples: &[
+        (
+            "Change one field; lists are merged by their keys",
+            "patch deployment web -p '{\"spec\":{\"replicas\":3}}'",
+        ),
+        (
+            "Single operations",
+            "patch configmap settings --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/old\"}]'",
+        ),
+        (
+            "A patch of a file",
+            "patch service web --type=merge --patch-file=patch.yaml",
+        ),
+        (
+            "A file, without asking any API",
+            "patch -f pod.yaml --local -p '{\"metadata\":{\"labels\":{\"a\":\"b\"}}}' -o yaml",
+        ),
+    ],
     flags: &[
         &[
             field_manager!("kubectl-patch"),
@@ -49,7 +67,7 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
     let kind = match args.text("type").to_lowercase().as_str() {
         "json" => PatchType::Json,
         "merge" => PatchType::Merge,
-        "strategic" => PatchType::Strategic,
+        "strategic" | "" => PatchType::Strategic,
         _ => {
             return Err(Error::message(format!(
                 "--type must be one of [json merge strategic], not {}",

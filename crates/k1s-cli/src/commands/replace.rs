@@ -21,6 +21,16 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "-f FILE [OPTIONS]",
     about: "Replace objects by those of files or of standard input.",
+    examples: &[
+        (
+            "Put an object in the place of what is there",
+            "replace -f pod.yaml",
+        ),
+        (
+            "Delete it and create it anew",
+            "replace --force -f pod.yaml",
+        ),
+    ],
     flags: &[
         &[
             field_manager!("kubectl-replace"),

@@ -27,6 +27,7 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "SUBCOMMAND",
     about: "Follow and steer the rollout of a change",
+    examples: &[],
     flags: &[],
     subcommands: &[&PAUSE, &RESTART, &RESUME, &STATUS],
     run: None,
@@ -43,6 +44,10 @@ static PAUSE: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME)",
     about: "Let a rollout wait",
+    examples: &[(
+        "Collect several changes, then roll them out at once",
+        "rollout pause deployment/web",
+    )],
     flags: &[source::FLAGS, print::FLAGS, COMMON],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(change(cx, flags, Change::Pause))),
@@ -53,6 +58,7 @@ static RESUME: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME)",
     about: "Let a paused rollout go on",
+    examples: &[("Go on", "rollout resume deployment/web")],
     flags: &[source::FLAGS, print::FLAGS, COMMON],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(change(cx, flags, Change::Resume))),
@@ -63,6 +69,16 @@ static RESTART: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME)",
     about: "Replace all pods of an object",
+    examples: &[
+        (
+            "Replace all pods of a deployment",
+            "rollout restart deployment/web",
+        ),
+        (
+            "Of all daemon sets with a label",
+            "rollout restart daemonset -l tier=edge",
+        ),
+    ],
     flags: &[source::FLAGS, print::FLAGS, COMMON],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(change(cx, flags, Change::Restart))),
@@ -73,6 +89,13 @@ static STATUS: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME) [--watch=false] [--timeout=DURATION]",
     about: "Show how far a rollout has come",
+    examples: &[
+        (
+            "Wait until a change has arrived everywhere",
+            "rollout status deployment/web",
+        ),
+        ("Only look", "rollout status deployment/web --watch=false"),
+    ],
     flags: &[
         source::FLAGS,
         COMMON,

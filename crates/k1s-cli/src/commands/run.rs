@@ -16,6 +16,17 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "NAME --image=IMAGE [--env=NAME=VALUE] [--port=PORT] [-- ARG...]",
     about: "Run an image in a pod",
+    examples: &[
+        ("One pod", "run web --image=nginx --port=80"),
+        (
+            "With a command, and no new start when it ends",
+            "run once --image=busybox --restart=Never -- date",
+        ),
+        (
+            "Only show what would be created",
+            "run web --image=nginx --dry-run=client -o yaml",
+        ),
+    ],
     flags: &[
         &[
             Flag::each("annotations", "Annotation, key=value."),
@@ -32,7 +43,13 @@ pub(super) static COMMAND: Command = Command {
             Flag::text("image-pull-policy", "Always, IfNotPresent or Never."),
             Flag::text("labels", "Labels of the pod.").short('l'),
             Flag::switch("leave-stdin-open", "Accepted for kubectl's sake."),
-            Flag::text("override-type", "How --overrides is applied: merge.").default("merge"),
+            Flag::switch("force", "Only for attached containers."),
+            Flag::number("grace-period", "-1", "Only for attached containers."),
+            Flag::text(
+                "override-type",
+                "How --overrides is applied: json, merge or strategic.",
+            )
+            .default("merge"),
             Flag::text("overrides", "JSON that is laid over the pod."),
             Flag::text("port", "Port of the container."),
             Flag::switch("privileged", "Let the container do anything."),
@@ -87,6 +104,10 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     let restart = flags.text("restart");
     if !["Always", "OnFailure", "Never"].contains(&restart) {
         return usage(&format!("invalid restart policy: {restart}"));
+    }
+    let pull = flags.text("image-pull-policy");
+    if !["", "Always", "IfNotPresent", "Never"].contains(&pull) {
+        return usage(&format!("invalid image pull policy: {pull}"));
     }
     let namespace = cx.namespace()?;
     let (env, annotations) = (flags.list("env"), flags.list("annotations"));

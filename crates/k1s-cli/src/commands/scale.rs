@@ -21,6 +21,17 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "--replicas=COUNT (-f FILE | TYPE NAME) [OPTIONS]",
     about: "Set the number of replicas.",
+    examples: &[
+        ("Three replicas", "scale --replicas=3 deployment/web"),
+        (
+            "Only if there are two now",
+            "scale --current-replicas=2 --replicas=3 deployment/web",
+        ),
+        (
+            "Several objects",
+            "scale --replicas=1 deployment/web statefulset/db",
+        ),
+    ],
     flags: &[
         &[
             Flag::number(

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `set`: single things of pods and pod templates: images, variables, resources, the service account.
+//! `set`: single things of objects: images, variables, resources, the service account, the selector, the subjects.
 
+mod env;
+mod images;
 mod pod_spec;
-mod requests;
+mod resources;
+mod selector;
+mod service_account;
+mod subject;
+mod typed;
 
 use serde_json::Value;
 
@@ -10,19 +16,27 @@ use crate::command::Command;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
+use crate::go_order;
+use crate::patching;
 use crate::print::{self, DryRun, Outcome};
-use crate::selection::{SELECTORS, Selection, Target};
+use crate::selection::{Selection, Target};
 use crate::source;
 use crate::writing::{PatchType, Writer};
-use pod_spec::{pod_spec_path, wrapped};
-use requests::Request;
 
 const MANAGER: Flag =
     Flag::text("field-manager", "Who is named as the owner of the fields.").default("kubectl-set");
 const ALL: Flag = Flag::switch("all", "All objects of the kind.");
-const CONTAINERS: Flag = Flag::text("containers", "Containers by name, * for all.")
+const LABELS: Flag = Flag::text("selector", "Only objects with such labels.").short('l');
+const LOCAL: Flag = Flag::switch(
+    "local",
+    "Change the file's object and print it; nothing is sent.",
+);
+const CONTAINERS: Flag = Flag::text("containers", "Containers by name; * stands for any text.")
     .short('c')
     .default("*");
+
+/// The flags that all of these commands have.
+const COMMON: &[Flag] = &[ALL, LOCAL, MANAGER];
 
 /// The group.
 pub(super) static COMMAND: Command = Command {
@@ -30,147 +44,147 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "SUBCOMMAND",
     about: "Set single things of objects",
+    examples: &[],
     flags: &[],
-    subcommands: &[&ENV, &IMAGE, &RESOURCES, &SERVICE_ACCOUNT],
+    subcommands: &[
+        &env::COMMAND,
+        &images::COMMAND,
+        &resources::COMMAND,
+        &selector::COMMAND,
+        &service_account::COMMAND,
+        &subject::COMMAND,
+    ],
     run: None,
 };
 
-static IMAGE: Command = Command {
-    name: "image",
-    aliases: &["im", "img"],
-    usage: "(-f FILE | TYPE NAME) CONTAINER=IMAGE ...",
-    about: "Set the images of containers",
-    flags: &[
-        source::FLAGS,
-        SELECTORS,
-        print::FLAGS,
-        print::DRY_RUN,
-        &[ALL, MANAGER],
-    ],
-    subcommands: &[],
-    run: Some(|cx, flags| Box::pin(run(cx, flags, "image updated", requests::image))),
-};
+/// How one of these commands goes about its objects.
+struct Setting<'a> {
+    /// What is said of an object that was changed: `image updated`.
+    done: &'a str,
+    /// Before the words of an API that refuses.
+    refused: &'a str,
+    /// Whether an object that is so already is written and told of, too.
+    unchanged: bool,
+    /// Changes an object; what is wrong with it is told, and the object is left out.
+    change: &'a dyn Fn(&mut Value) -> Result,
+}
 
-static ENV: Command = Command {
-    name: "env",
-    aliases: &[],
-    usage: "(-f FILE | TYPE NAME) NAME=VALUE ... NAME- ...",
-    about: "Set the variables of containers",
-    flags: &[
-        source::FLAGS,
-        SELECTORS,
-        print::FLAGS,
-        print::DRY_RUN,
-        &[ALL, MANAGER, CONTAINERS],
-    ],
-    subcommands: &[],
-    run: Some(|cx, flags| Box::pin(run(cx, flags, "env updated", requests::env))),
-};
-
-static RESOURCES: Command = Command {
-    name: "resources",
-    aliases: &[],
-    usage: "(-f FILE | TYPE NAME) [--limits=LIST] [--requests=LIST]",
-    about: "Set what containers ask for and may use",
-    flags: &[
-        source::FLAGS,
-        SELECTORS,
-        print::FLAGS,
-        print::DRY_RUN,
-        &[
-            ALL,
-            MANAGER,
-            CONTAINERS,
-            Flag::text("limits", "Limits, cpu=200m,memory=512Mi."),
-            Flag::text("requests", "Requests, cpu=100m,memory=256Mi."),
-        ],
-    ],
-    subcommands: &[],
-    run: Some(|cx, flags| {
-        Box::pin(run(
-            cx,
-            flags,
-            "resource requirements updated",
-            requests::resources,
-        ))
-    }),
-};
-
-static SERVICE_ACCOUNT: Command = Command {
-    name: "serviceaccount",
-    aliases: &["sa"],
-    usage: "(-f FILE | TYPE NAME) SERVICE_ACCOUNT",
-    about: "Set the service account of pods",
-    flags: &[source::FLAGS, print::FLAGS, print::DRY_RUN, &[ALL, MANAGER]],
-    subcommands: &[],
-    run: Some(|cx, flags| {
-        Box::pin(run(
-            cx,
-            flags,
-            "serviceaccount updated",
-            requests::service_account,
-        ))
-    }),
-};
-
-/// Reads what is wanted, and sets it on every object.
-async fn run(
-    cx: &Context,
-    flags: &Parsed,
-    done: &str,
-    read: fn(&Parsed) -> Result<Request>,
-) -> Result {
-    let request = read(flags)?;
-    if request.resources.is_empty() && !source::is_given(flags) {
+/// The objects that a command is about: files alone with `--local`, else as the API has them.
+async fn targets(cx: &Context, flags: &Parsed, words: &[String]) -> Result<Vec<Target>> {
+    let local = flags.on("local");
+    if local && flags.text("dry-run") == "server" {
         return Err(Error::message(
-            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+            "cannot specify --local and --dry-run=server - did you mean --dry-run=client?",
         ));
     }
+    if local && !words.is_empty() {
+        return Err(Error::message(
+            "error: you must specify resources by --filename when --local is set.\nExample resource specifications include:\n   \
+             '-f rsrc.yaml'\n   '--filename=rsrc.json'",
+        ));
+    }
+    let mut selection = Selection::new(cx, flags)?;
+    selection.args = words.to_vec();
+    selection.local = local;
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for target in selection.targets(cx, flags, !local).await? {
+        match target {
+            Ok(target) => found.push(target),
+            Err(error) => errors.push(error),
+        }
+    }
+    Error::all(errors)?;
+    Ok(found)
+}
+
+/// Changes objects, and sends what is different.
+async fn set(cx: &Context, flags: &Parsed, targets: Vec<Target>, setting: &Setting<'_>) -> Result {
     let writer = Writer::new(flags)?;
     let mut outcome = Outcome::new(flags)?;
-    let mut selection = Selection::new(cx, flags)?;
-    selection.args.clone_from(&request.resources);
+    let local = flags.on("local");
     let mut errors = Vec::new();
-    for target in selection.targets(cx, flags, true).await? {
-        let set = match target {
-            Ok(target) => set(cx, &writer, &mut outcome, &target, &request, done).await,
-            Err(error) => Err(error),
-        };
-        errors.extend(set.err());
+    for target in targets {
+        let mut object = target.value.clone();
+        if let Err(error) = (setting.change)(&mut object) {
+            errors.push(error);
+            if setting.unchanged {
+                continue;
+            }
+        }
+        if object == target.value && !setting.unchanged {
+            continue;
+        }
+        if !local && writer.dry_run != DryRun::Client {
+            let (kind, patch) = patching::two_way(&target.resource, &target.value, &object)?;
+            match send(cx, &writer, &target, kind, &patch, setting.refused).await {
+                Ok(written) => object = written,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            }
+        }
+        if local {
+            typed::fill(&mut object);
+        }
+        show(cx, flags, &mut outcome, &target, &object, setting.done)?;
     }
     Error::all(errors)
 }
 
-async fn set(
+async fn send(
     cx: &Context,
     writer: &Writer,
+    target: &Target,
+    kind: PatchType,
+    patch: &Value,
+    refused: &str,
+) -> Result<Value> {
+    writer
+        .patch(cx, target, "", kind, patch.to_string())
+        .await
+        .map_err(|error| match refused {
+            "" => error,
+            refused => Error::Message(format!("{refused}{error}")),
+        })
+}
+
+/// Prints an object of a built-in type, with its fields in their order where that shows.
+fn show(
+    cx: &Context,
+    flags: &Parsed,
     outcome: &mut Outcome,
     target: &Target,
-    request: &Request,
+    object: &Value,
     done: &str,
 ) -> Result {
-    let Some(path) = pod_spec_path(&target.resource.kind) else {
-        return Err(Error::message(format!(
-            "{} has no pods that anything could be set on",
-            target.title()
-        )));
-    };
-    let spec = target.value.pointer(path).unwrap_or(&Value::Null);
-    let patch = request.patch(spec)?;
-    if patch.as_object().is_none_or(serde_json::Map::is_empty) {
-        return Ok(());
+    if flags.text("output") == "json" {
+        let stripped = print::without_managed_fields(object);
+        return cx.print(go_order::object(if flags.on("show-managed-fields") {
+            object
+        } else {
+            &stripped
+        }));
     }
-    let mut object = target.value.clone();
-    if writer.dry_run != DryRun::Client {
-        object = writer
-            .patch(
-                cx,
-                target,
-                "",
-                PatchType::Strategic,
-                wrapped(path, patch).to_string(),
-            )
-            .await?;
+    outcome.tell(cx, &target.resource, object, done)
+}
+
+/// Refuses a command line that names nothing to change.
+fn require_objects(flags: &Parsed, words: &[String]) -> Result {
+    if words.is_empty() && !source::is_given(flags) {
+        return Err(Error::message(
+            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+        ));
     }
-    outcome.tell(cx, &target.resource, &object, done)
+    Ok(())
+}
+
+/// Refuses two ways of choosing at once.
+fn check_choice(flags: &Parsed) -> Result {
+    if flags.on("all") && !flags.text("selector").is_empty() {
+        return Err(Error::message(
+            "cannot set --all and --selector at the same time",
+        ));
+    }
+    Ok(())
 }

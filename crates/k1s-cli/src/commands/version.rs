@@ -15,6 +15,10 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "[OPTIONS]",
     about: "Print the version of the program and of the API.",
+    examples: &[
+        ("Of this program and of the API", "version"),
+        ("For programs", "version -o json"),
+    ],
     flags: &[&[
         Flag::switch("client", "Only the version of the program."),
         Flag::text("output", "json or yaml.").short('o'),

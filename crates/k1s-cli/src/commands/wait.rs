@@ -32,6 +32,21 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "(-f FILE | TYPE NAME | TYPE/NAME | TYPE -l SELECTOR | TYPE --all) --for=(create | delete | condition=NAME[=VALUE] | jsonpath=PATH[=VALUE])",
     about: "Wait until objects are as they should be",
+    examples: &[
+        (
+            "Until a deployment is available, at most a minute",
+            "wait --for=condition=Available deployment/web --timeout=60s",
+        ),
+        ("Until a pod is gone", "wait --for=delete pod/once"),
+        (
+            "Until a field has a value",
+            "wait --for=jsonpath={.status.phase}=Running pod/web",
+        ),
+        (
+            "Until an object is there",
+            "wait --for=create configmap/settings",
+        ),
+    ],
     flags: &[
         selection::ALL_NAMESPACES,
         selection::SELECTORS,

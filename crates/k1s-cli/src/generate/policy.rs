@@ -156,8 +156,14 @@ pub fn autoscaler(identity: Identity<'_>, scaler: &Autoscaler<'_>) -> Result<Val
                 json!({ "type": "Utilization", "averageUtilization": percent.parse::<i32>().map_err(|_| invalid())? })
             }
             (quantity, None) => {
-                let quantity =
-                    Quantity::parse(quantity).map_err(|error| Mistake(error.to_string()))?;
+                // A bare number is in the unit that people think in.
+                let unit = match quantity.parse::<f64>() {
+                    Ok(_) if resource == "cpu" => "m",
+                    Ok(_) => "Mi",
+                    Err(_) => "",
+                };
+                let quantity = Quantity::parse(&format!("{quantity}{unit}"))
+                    .map_err(|_| Mistake(format!("invalid resource {resource} value: {wanted}")))?;
                 json!({ "type": "AverageValue", "averageValue": quantity.to_string() })
             }
         };

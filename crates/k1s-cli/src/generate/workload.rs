@@ -44,11 +44,6 @@ pub fn deployment(
     }
     let app = json!({ "app": identity.name });
     let mut deployment = object("apps/v1", "Deployment", identity.labelled(app.clone()));
-    let containers = if containers.is_empty() {
-        Value::Null
-    } else {
-        containers.into()
-    };
     deployment["spec"] = json!({
         "replicas": options.replicas,
         "selector": { "matchLabels": app },

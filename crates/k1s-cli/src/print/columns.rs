@@ -6,13 +6,14 @@ use k1s_core::object::list;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::print::table::align;
+use crate::print::table::{align, cells};
 use crate::print::template::go_value;
 
 /// Columns of one's own.
 pub(crate) struct Columns {
     headings: Vec<String>,
-    paths: Vec<JsonPath>,
+    /// As they are written; they are read when they are first used, after the line of headings.
+    paths: Vec<String>,
     headed: bool,
     widths: Vec<usize>,
 }
@@ -35,9 +36,7 @@ impl Columns {
         let (mut headings, mut paths) = (Vec::new(), Vec::new());
         for (heading, path) in pairs {
             headings.push(heading);
-            let path = relaxed(&path).map_err(|e| Error::message(e.to_string()))?;
-            let path = JsonPath::parse(&path).map_err(|e| Error::message(e.to_string()))?;
-            paths.push(path.allow_missing_keys(true));
+            paths.push(relaxed(&path).map_err(|e| Error::message(e.to_string()))?);
         }
         Ok(Self {
             headings,
@@ -47,12 +46,22 @@ impl Columns {
         })
     }
 
-    /// The lines of an object or of a list's objects.
-    pub(crate) fn render(&mut self, object: &Value) -> Result<String> {
+    /// The lines of an object or of a list's objects; what went before a path that does not fit is there, too.
+    pub(crate) fn render(&mut self, object: &Value) -> (String, Result) {
         let mut lines = Vec::new();
         if !self.headed {
             self.headed = true;
             lines.push(self.headings.clone());
+        }
+        let outcome = self.lines(object, &mut lines);
+        (align(&lines, &mut self.widths), outcome)
+    }
+
+    fn lines(&self, object: &Value, lines: &mut Vec<Vec<String>>) -> Result {
+        let mut paths = Vec::new();
+        for path in &self.paths {
+            let path = JsonPath::parse(path).map_err(|e| Error::message(e.to_string()))?;
+            paths.push(path.allow_missing_keys(true));
         }
         let one;
         let objects = if object["items"].is_array() {
@@ -63,12 +72,12 @@ impl Columns {
         };
         for object in objects {
             let mut line = Vec::new();
-            for path in &self.paths {
-                line.push(cell(path, object)?);
+            for path in &paths {
+                line.extend(cells(&cell(path, object)?));
             }
             lines.push(line);
         }
-        Ok(align(&lines, &mut self.widths))
+        Ok(())
     }
 }
 
@@ -85,12 +94,14 @@ fn from_list(text: &str) -> Result<Vec<(String, String)>> {
 
 fn from_file(text: &str) -> Result<Vec<(String, String)>> {
     let mut lines = text.lines();
-    let (Some(headings), Some(paths)) = (lines.next(), lines.next()) else {
-        return Err(Error::message(
-            "invalid template, missing spec line. Expected format is one line of space separated headers, one line of space \
-             separated column specs.",
-        ));
+    let missing = |what| {
+        Error::message(format!(
+            "invalid template, missing {what} line. Expected format is one line of space separated headers, one line of \
+             space separated column specs."
+        ))
     };
+    let headings = lines.next().ok_or_else(|| missing("header"))?;
+    let paths = lines.next().ok_or_else(|| missing("spec"))?;
     let headings: Vec<String> = headings.split_whitespace().map(str::to_owned).collect();
     let paths: Vec<String> = paths.split_whitespace().map(str::to_owned).collect();
     if headings.len() != paths.len() {

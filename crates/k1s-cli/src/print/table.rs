@@ -182,13 +182,23 @@ pub(crate) fn align(lines: &[Vec<String>], widths: &mut Vec<usize>) -> String {
     out
 }
 
+/// A text as cells: a tab in it begins another one.
+pub(crate) fn cells(text: &str) -> impl Iterator<Item = String> {
+    text.split('\t').map(escaped)
+}
+
+/// A text that a terminal takes for nothing but text.
+fn escaped(text: &str) -> String {
+    text.replace('\u{1b}', "^[").replace('\r', "\\r")
+}
+
 /// A cell in words: one line, a longer text is cut.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => match text.find(['\n', '\r', '\u{c}']) {
-            Some(end) => format!("{}...", &text[..end]),
-            None => text.clone(),
+            Some(end) => format!("{}...", escaped(&text[..end])),
+            None => escaped(text),
         },
         other => crate::print::template::go_value(other),
     }
@@ -285,6 +295,14 @@ mod tests {
         assert_eq!(sheet.take(), "DELETED   c      3\n");
         sheet.push(&row, Some("ADDED"));
         assert_eq!(sheet.take(), "ADDED     c      3\n");
+    }
+
+    #[test]
+    fn texts_do_not_command_a_terminal() {
+        assert_eq!(
+            cells("a\tb\u{1b}[1m\rc").collect::<Vec<_>>(),
+            ["a", "b^[[1m\\rc"]
+        );
     }
 
     #[test]

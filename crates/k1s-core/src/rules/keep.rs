@@ -49,7 +49,14 @@ pub(in crate::rules) fn immutable_root(new: &Value, old: &Value, key: &str, erro
     immutable_at(new, old, key, key, errors);
 }
 
-fn immutable_at(new: &Value, old: &Value, key: &str, field: impl Display, errors: &mut Errors) {
+/// Refuses a change of `key`; `field` is what the refusal calls it.
+pub(in crate::rules) fn immutable_at(
+    new: &Value,
+    old: &Value,
+    key: &str,
+    field: impl Display,
+    errors: &mut Errors,
+) {
     if !same(new.get(key), old.get(key)) {
         let value = new.get(key).unwrap_or(&Value::Null);
         errors.invalid(field, value, "field is immutable");

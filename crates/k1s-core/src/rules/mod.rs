@@ -5,6 +5,7 @@
 //! IPs) is admission, and lives with the service.
 
 mod address;
+mod apiextensions;
 mod apps;
 mod autoscaling;
 mod batch;
@@ -24,6 +25,7 @@ mod node;
 mod number;
 pub mod pod_security;
 mod policy;
+pub mod quota;
 mod rbac;
 #[cfg(test)]
 mod recorded;
@@ -50,7 +52,7 @@ pub struct Request<'a> {
 }
 
 /// The rules of one kind. Every part has a default in [`Rules::NONE`] that does nothing.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// Fills in defaults; the object has been decoded. Runs on every write and on the result of every patch.
     pub default: fn(&mut Value),
@@ -72,6 +74,8 @@ pub struct Rules {
     pub warnings: fn(&Value, Option<&Value>, &mut Vec<String>),
     /// How objects of this kind are named.
     pub name: NameRule,
+    /// Whether a finalizer needs no domain, as those of own kinds do not.
+    pub plain_finalizers: bool,
     /// Whether `metadata.generation` counts, and what makes it grow.
     pub generation: Generation,
     /// Fields for field selectors beside `metadata.name` and `metadata.namespace`.
@@ -96,7 +100,7 @@ pub struct Rules {
 
 /// The rules of a subresource beside `status` that writes a part of the object: `finalize`, `approval`, `resize`,
 /// `ephemeralcontainers`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct SubresourceRules {
     /// Name of the subresource.
     pub name: &'static str,
@@ -122,6 +126,8 @@ pub enum Generation {
     Spec,
     /// It starts at 1 and grows when anything but metadata and status changes.
     Content,
+    /// It starts at 1 and grows when anything but metadata changes.
+    ContentAndStatus,
 }
 
 /// How the refusal of an unknown field in a field selector is worded.
@@ -148,6 +154,7 @@ impl Rules {
         validate_status: |_, _, _| {},
         warnings: |_, _, _| {},
         name: NameRule::Dns1123Subdomain,
+        plain_finalizers: false,
         generation: Generation::None,
         fields: &[],
         field: |_, _| String::new(),
@@ -164,8 +171,12 @@ impl Rules {
 /// The rules of a kind.
 #[must_use]
 pub fn of(kind: &Kind) -> &'static Rules {
+    if let Some(custom) = kind.custom {
+        return &custom.rules;
+    }
     let own = match kind.group {
         "" => core::of(kind.kind),
+        "apiextensions.k8s.io" => apiextensions::of(kind.kind),
         "apps" => apps::of(kind.kind),
         "autoscaling" => autoscaling::of(kind.version, kind.kind),
         "batch" => batch::of(kind.kind),

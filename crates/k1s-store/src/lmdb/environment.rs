@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{
-    CommitOrAbort, CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls,
+    CommitOrAbort, CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, FlagSetMode,
+    MdbError, RwTxn, WithoutTls,
 };
 
 use crate::Options;
 use crate::error::{Error, Result};
 use crate::lmdb::directory::{self, DATA, create_private, failed};
+use crate::lmdb::redo::{self, Redo};
 use crate::lmdb::transaction::{Read, Write};
 
 /// The one tree that holds all tables.
@@ -42,9 +44,10 @@ const RESERVED: RangeInclusive<u64> = 256 << 10..=4 << 20;
 /// A mapped LMDB file.
 pub(super) struct Environment {
     env: Env<WithoutTls>,
-    /// The file once more, to make it longer.
+    /// The file once more, to make it longer and to note in it what is committed.
     #[cfg(unix)]
     file: File,
+    /// Bytes of a page.
     page: u64,
     tree: Tree,
     path: PathBuf,
@@ -175,6 +178,101 @@ impl Environment {
 
     #[cfg(not(unix))]
     pub(super) fn reserve(&self) {}
+
+    /// Bytes of a page.
+    pub(super) fn page(&self) -> u64 {
+        self.page
+    }
+
+    /// Commits durably: with one sync if what was done could be noted, otherwise with two.
+    pub(super) fn commit(&self, transaction: RwTxn<'_>, redo: Redo) -> Result<Committed> {
+        self.reserve();
+        let number = transaction.id() as u64;
+        let noted = redo
+            .note(number)
+            .is_some_and(|note| self.note(number, &note));
+        self.sync_meta_page(!noted)?;
+        match transaction.commit() {
+            Ok(()) => Ok(Committed::Done),
+            Err(error) => {
+                if noted {
+                    self.forget(number);
+                }
+                match error {
+                    heed::Error::Mdb(MdbError::MapFull) => Ok(Committed::MapFull),
+                    error => Err(self.translate("write", error)),
+                }
+            }
+        }
+    }
+
+    /// Whether the commit that follows syncs its meta page, too. Must only be called by the holder of
+    /// the write transaction.
+    #[expect(
+        unsafe_code,
+        reason = "LMDB asks that one thread at a time changes flags, and warns of this one"
+    )]
+    fn sync_meta_page(&self, sync: bool) -> Result<()> {
+        let mode = if sync {
+            FlagSetMode::Disable
+        } else {
+            FlagSetMode::Enable
+        };
+        // SAFETY: only the holder of the write transaction calls this, and there is one at a time.
+        // The flag lets a power cut undo the last commit; its note brings that back.
+        unsafe { self.env.set_flags(EnvFlags::NO_META_SYNC, mode) }
+            .map_err(|error| self.translate("write", error))
+    }
+
+    /// Writes the note of a transaction; false if the disk does not want it.
+    #[cfg(unix)]
+    fn note(&self, transaction: u64, note: &[u8]) -> bool {
+        use std::os::unix::fs::FileExt;
+        self.file
+            .write_all_at(note, redo::position(transaction, self.page))
+            .is_ok()
+    }
+
+    #[cfg(not(unix))]
+    fn note(&self, _transaction: u64, _note: &[u8]) -> bool {
+        false
+    }
+
+    /// Takes back the note of a transaction that failed, unless its number has been used since.
+    fn forget(&self, transaction: u64) {
+        if let Ok(turn) = self.env.write_txn()
+            && turn.id() as u64 == transaction
+        {
+            // What cannot be written now could not be written then.
+            let _ = self.note(transaction, &[0; 16]);
+        }
+    }
+
+    /// Whether the file says what the transaction after its last one does: that one's meta page was
+    /// lost in a power cut, or it is being committed right now.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let next = self.env.info().last_txn_id as u64 + 1;
+        redo::is_of(&self.noted(next, 16), next)
+    }
+
+    /// The bytes where the note of a transaction would be.
+    #[cfg(unix)]
+    pub(super) fn noted(&self, transaction: u64, bytes: usize) -> Vec<u8> {
+        use std::os::unix::fs::FileExt;
+        let mut note = vec![0; bytes];
+        match self
+            .file
+            .read_exact_at(&mut note, redo::position(transaction, self.page))
+        {
+            Ok(()) => note,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn noted(&self, _transaction: u64, _bytes: usize) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// Doubles the map. No transaction of this process may be open.
     pub(super) fn grow_map(&self) -> Result<()> {

@@ -97,7 +97,7 @@ fn what_is_no_store_is_refused() {
             prepared(d);
             put(d, FORMAT_KEY, b"k1s store 7")
         },
-        "has format 7, this program knows up to 1",
+        "has format 7, this program knows up to 2",
     );
     check(
         "unknown",

@@ -13,6 +13,7 @@ use heed::{MdbError, RoTxn, RwTxn, WithoutTls};
 use crate::engine::{Reader, Stored, Table, Visit, Writer};
 use crate::error::{Error, Result};
 use crate::lmdb::environment::{Committed, Environment, Tree};
+use crate::lmdb::redo::{self, Operation, Redo};
 
 /// A consistent view of the tables.
 pub(crate) struct Read<'e> {
@@ -61,6 +62,7 @@ pub(crate) struct Write<'e> {
     environment: &'e Environment,
     transaction: RwTxn<'e>,
     tree: Tree,
+    redo: Redo,
     map_full: Cell<bool>,
 }
 
@@ -70,6 +72,7 @@ impl<'e> Write<'e> {
             environment,
             transaction,
             tree,
+            redo: Redo::new(environment.page()),
             map_full: Cell::new(false),
         }
     }
@@ -85,14 +88,37 @@ impl<'e> Write<'e> {
             .map_err(|error| self.environment.translate("read", error))
     }
 
+    /// Does what the note of this transaction's number says, if there is one: the transaction was
+    /// acknowledged, or about to be, when the power was cut.
+    pub(super) fn redo(&mut self) -> Result<()> {
+        let number = self.transaction.id() as u64;
+        let note = self
+            .environment
+            .noted(number, redo::capacity(self.environment.page()));
+        for operation in redo::operations(&note, number).unwrap_or_default() {
+            match operation {
+                Operation::Put(key, value) => self.put_in_tree(key, value)?,
+                Operation::Delete(key) => self.delete_in_tree(key)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Makes everything durable.
     pub(super) fn commit(self) -> Result<Committed> {
-        self.environment.reserve();
-        match self.transaction.commit() {
-            Ok(()) => Ok(Committed::Done),
-            Err(heed::Error::Mdb(MdbError::MapFull)) => Ok(Committed::MapFull),
-            Err(error) => Err(self.environment.translate("write", error)),
-        }
+        self.environment.commit(self.transaction, self.redo)
+    }
+
+    fn put_in_tree(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.redo.put(key, value);
+        let put = self.tree.put(&mut self.transaction, key, value);
+        put.map_err(|error| self.failed(error))
+    }
+
+    fn delete_in_tree(&mut self, key: &[u8]) -> Result<()> {
+        self.redo.delete(key);
+        let deleted = self.tree.delete(&mut self.transaction, key);
+        deleted.map(drop).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: heed::Error) -> Error {
@@ -126,17 +152,11 @@ impl Reader for Write<'_> {
 
 impl Writer for Write<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: Bytes) -> Result<()> {
-        let put = self
-            .tree
-            .put(&mut self.transaction, &in_table(table, key), &value);
-        put.map_err(|error| self.failed(error))
+        self.put_in_tree(&in_table(table, key), &value)
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<()> {
-        let deleted = self
-            .tree
-            .delete(&mut self.transaction, &in_table(table, key));
-        deleted.map(drop).map_err(|error| self.failed(error))
+        self.delete_in_tree(&in_table(table, key))
     }
 }
 

@@ -22,6 +22,13 @@ pub(in crate::commands) static VIEW: Command = Command {
     aliases: &[],
     usage: "(TYPE [NAME | -l SELECTOR] | TYPE/NAME | -f FILE)",
     about: "Show what was last applied to objects.",
+    examples: &[
+        (
+            "What was applied last",
+            "apply view-last-applied deployment/web",
+        ),
+        ("In JSON", "apply view-last-applied -f web.yaml -o json"),
+    ],
     flags: &[
         &[
             Flag::switch("all", "All objects of the kind."),
@@ -42,6 +49,10 @@ pub(in crate::commands) static SET: Command = Command {
     aliases: &[],
     usage: "-f FILE",
     about: "Say that a file is what was last applied.",
+    examples: &[(
+        "Take a file for what was applied last",
+        "apply set-last-applied -f web.yaml --create-annotation",
+    )],
     flags: &[
         &[Flag::switch(
             "create-annotation",
@@ -61,6 +72,10 @@ pub(in crate::commands) static EDIT: Command = Command {
     aliases: &[],
     usage: "(TYPE NAME | TYPE/NAME | -f FILE)",
     about: "Edit what was last applied to objects.",
+    examples: &[(
+        "Edit what was applied last",
+        "apply edit-last-applied deployment/web",
+    )],
     flags: &[
         &[
             Flag::text(

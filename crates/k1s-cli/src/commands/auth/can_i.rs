@@ -45,6 +45,14 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "VERB [TYPE | TYPE/NAME | /URL]",
     about: "Ask whether something is allowed",
+    examples: &[
+        ("May I create pods here?", "auth can-i create pods"),
+        (
+            "May somebody else list secrets in all namespaces?",
+            "auth can-i list secrets -A --as jane",
+        ),
+        ("All that I may do", "auth can-i --list"),
+    ],
     flags: &[
         selection::ALL_NAMESPACES,
         &[

@@ -26,6 +26,16 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "-f FILE",
     about: "Add the rules and subjects of files to roles and bindings",
+    examples: &[
+        (
+            "Add what the roles and bindings of a file lack",
+            "auth reconcile -f rbac.yaml",
+        ),
+        (
+            "Remove what is not in the file, too",
+            "auth reconcile -f rbac.yaml --remove-extra-permissions --remove-extra-subjects",
+        ),
+    ],
     flags: &[
         source::FLAGS,
         print::FLAGS,

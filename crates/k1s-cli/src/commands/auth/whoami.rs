@@ -19,6 +19,13 @@ pub(super) static COMMAND: Command = Command {
     aliases: &[],
     usage: "[-o FORMAT]",
     about: "Show the user that the API sees",
+    examples: &[
+        ("Who the API takes me for", "auth whoami"),
+        (
+            "Only the name",
+            "auth whoami -o jsonpath={.status.userInfo.username}",
+        ),
+    ],
     flags: &[print::FLAGS],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(run(cx, flags))),

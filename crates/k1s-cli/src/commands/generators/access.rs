@@ -5,7 +5,7 @@ use super::{MAKING, Made, finish, identity, name};
 use crate::command::Command;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::flag::{Flag, Parsed};
+use crate::flag::{Flag, FlagError, Parsed};
 use crate::generate::{self, Binding, Identity, ResourceArgument};
 use crate::print;
 
@@ -52,6 +52,7 @@ pub(super) static SERVICE_ACCOUNT: Command = Command {
     aliases: &["sa"],
     usage: "NAME",
     about: "Create a service account",
+    examples: &[("An account for programs", "create serviceaccount robot")],
     flags: &[MAKING, print::FLAGS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(service_account(cx, flags))),
@@ -72,6 +73,16 @@ pub(super) static ROLE: Command = Command {
     aliases: &[],
     usage: "NAME --verb=VERB --resource=RESOURCE[.GROUP][/SUBRESOURCE] [--resource-name=NAME]",
     about: "Create a role",
+    examples: &[
+        (
+            "Pods may be read",
+            "create role reader --verb=get,list,watch --resource=pods",
+        ),
+        (
+            "One deployment may be scaled",
+            "create role scaler --verb=update,patch --resource=deployments.apps/scale --resource-name=web",
+        ),
+    ],
     flags: &[RULES, MAKING, print::FLAGS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(role(cx, flags))),
@@ -83,6 +94,20 @@ pub(super) static CLUSTER_ROLE: Command = Command {
     aliases: &[],
     usage: "NAME --verb=VERB --resource=RESOURCE[.GROUP][/SUBRESOURCE] [--resource-name=NAME]",
     about: "Create a cluster role",
+    examples: &[
+        (
+            "Nodes may be read",
+            "create clusterrole node-reader --verb=get,list --resource=nodes",
+        ),
+        (
+            "Paths that are no objects",
+            "create clusterrole health --verb=get --non-resource-url=/healthz",
+        ),
+        (
+            "What roles with a label allow",
+            "create clusterrole all-of-it --aggregation-rule=team=red",
+        ),
+    ],
     flags: &[
         RULES,
         &[
@@ -115,6 +140,16 @@ pub(super) static ROLE_BINDING: Command = Command {
     aliases: &[],
     usage: "NAME (--clusterrole=NAME | --role=NAME) [--user=NAME] [--group=NAME] [--serviceaccount=NAMESPACE:NAME]",
     about: "Bind a role within a namespace",
+    examples: &[
+        (
+            "A role for a user",
+            "create rolebinding jane-reads --role=reader --user=jane",
+        ),
+        (
+            "A cluster role in this namespace, for a service account",
+            "create rolebinding robot-views --clusterrole=view --serviceaccount=default:robot",
+        ),
+    ],
     flags: &[
         SUBJECTS,
         &[
@@ -135,6 +170,10 @@ pub(super) static CLUSTER_ROLE_BINDING: Command = Command {
     aliases: &[],
     usage: "NAME --clusterrole=NAME [--user=NAME] [--group=NAME] [--serviceaccount=NAMESPACE:NAME]",
     about: "Bind a cluster role everywhere",
+    examples: &[(
+        "A cluster role for a group, everywhere",
+        "create clusterrolebinding admins --clusterrole=cluster-admin --group=admins",
+    )],
     flags: &[
         SUBJECTS,
         &[Flag::text("clusterrole", "Cluster role to bind.").required()],
@@ -244,7 +283,14 @@ async fn cluster_role(cx: &Context, flags: &Parsed) -> Result {
                 .split_once('=')
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
         };
-        let malformed = || Error::message("malformed pair, expect string=string");
+        let malformed = || Error::Flag {
+            source: FlagError::Invalid {
+                value: flags.text("aggregation-rule").to_owned(),
+                flag: "--aggregation-rule".to_owned(),
+                why: "malformed pair, expect string=string".to_owned(),
+            },
+            path: flags.path.clone(),
+        };
         generate::cluster_role_aggregated(
             name,
             &labels
@@ -395,7 +441,7 @@ async fn resources(
                 Ok(resource) => (group, plural) = (resource.group.clone(), resource.plural.clone()),
                 // The words of a resource that nobody has stand without a title before them.
                 Err(error @ Error::NoResource { .. }) => {
-                    unknown = Some(Error::Text(error.to_string()))
+                    unknown = Some(Error::Text(error.in_words()));
                 }
                 Err(error) => return Err(error),
             }

@@ -22,6 +22,24 @@ pub(super) static CONFIG_MAP: Command = Command {
     aliases: &["cm"],
     usage: "NAME [--from-file=[key=]FILE] [--from-literal=key=value] [--from-env-file=FILE]",
     about: "Create a config map from files or literals",
+    examples: &[
+        (
+            "From values",
+            "create configmap settings --from-literal=colour=blue --from-literal=size=9",
+        ),
+        (
+            "From a file, under its own name",
+            "create configmap settings --from-file=app.properties",
+        ),
+        (
+            "From a file, under another name",
+            "create configmap settings --from-file=config=app.properties",
+        ),
+        (
+            "One entry for each line of a file",
+            "create configmap settings --from-env-file=app.env",
+        ),
+    ],
     flags: &[SOURCES, MAKING, print::FLAGS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(config_map(cx, flags))),
@@ -33,6 +51,7 @@ pub(super) static SECRET: Command = Command {
     aliases: &[],
     usage: "(docker-registry | generic | tls) [OPTIONS]",
     about: "Create a secret of a type",
+    examples: &[],
     flags: &[],
     subcommands: &[&DOCKER_REGISTRY, &GENERIC, &TLS],
     run: Some(|cx, flags| Box::pin(super::group(cx, flags, &SECRET))),
@@ -43,6 +62,16 @@ static GENERIC: Command = Command {
     aliases: &[],
     usage: "NAME [--type=TYPE] [--from-file=[key=]FILE] [--from-literal=key=value] [--from-env-file=FILE]",
     about: "Create a secret from files or literals",
+    examples: &[
+        (
+            "From values",
+            "create secret generic login --from-literal=user=jane --from-literal=password=x",
+        ),
+        (
+            "From files",
+            "create secret generic keys --from-file=id_ed25519 --from-file=public=id_ed25519.pub",
+        ),
+    ],
     flags: &[
         SOURCES,
         &[Flag::text("type", "Type of the secret.")],
@@ -59,6 +88,10 @@ static DOCKER_REGISTRY: Command = Command {
     aliases: &[],
     usage: "NAME --docker-username=USER --docker-password=PASSWORD [--docker-server=SERVER] [--docker-email=ADDRESS]",
     about: "Create a secret with the credentials of a registry",
+    examples: &[(
+        "The login of a registry",
+        "create secret docker-registry pull --docker-server=registry.example.com --docker-username=jane --docker-password=x",
+    )],
     flags: &[
         &[
             Flag::switch("append-hash", "Append a hash of the content to the name."),
@@ -81,6 +114,10 @@ static TLS: Command = Command {
     aliases: &[],
     usage: "NAME --cert=FILE --key=FILE",
     about: "Create a secret with a certificate and its key",
+    examples: &[(
+        "A certificate with its key",
+        "create secret tls web --cert=web.crt --key=web.key",
+    )],
     flags: &[
         &[
             Flag::switch("append-hash", "Append a hash of the content to the name."),
@@ -140,7 +177,12 @@ async fn docker_registry(cx: &Context, flags: &Parsed) -> Result {
         ..Data::default()
     };
     for file in &files {
-        data.entries.extend(source::file(file)?);
+        // A file that names no key is the whole of the login.
+        let named = match file.contains('=') {
+            true => file.clone(),
+            false => format!(".dockerconfigjson={file}"),
+        };
+        data.entries.extend(source::file(&named)?);
     }
     if files.is_empty() {
         let content = generate::docker_config(server, user, password, email);

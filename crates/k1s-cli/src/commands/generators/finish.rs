@@ -2,6 +2,7 @@
 //! What becomes of an object that a command made: it is sent, or only shown.
 
 use http::Method;
+use k1s_core::object::text;
 use serde_json::Value;
 
 use crate::client::Call;
@@ -37,6 +38,19 @@ pub(in crate::commands) struct Made<'a> {
     pub refused: &'a str,
 }
 
+/// The kinds of which kubectl itself asks that they have a name; for the others the API does.
+const NAMED: [&str; 9] = [
+    "ClusterRole",
+    "ConfigMap",
+    "Namespace",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "ServiceAccount",
+];
+
 /// Sends the object, unless it is only to be shown, and prints the outcome.
 pub(in crate::commands) async fn finish(cx: &Context, flags: &Parsed, made: Made<'_>) -> Result {
     let mut outcome = Outcome::new(flags)?;
@@ -58,6 +72,11 @@ pub(in crate::commands) async fn send(
         ..
     } = made;
     let writer = Writer::new(flags)?;
+    let name = k1s_core::object::name(&object);
+    let kind = text(&object, &["kind"]);
+    if name.is_empty() && NAMED.contains(&kind) {
+        return Err(Error::message("name must be specified"));
+    }
     if flags.on("save-config") {
         // As the types write it: these objects were never sorted.
         let configuration = format!("{}\n", go_order::compact(&object));

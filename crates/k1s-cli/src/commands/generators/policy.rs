@@ -15,6 +15,7 @@ pub(super) static NAMESPACE: Command = Command {
     aliases: &["ns"],
     usage: "NAME",
     about: "Create a namespace",
+    examples: &[("A namespace", "create namespace garden")],
     flags: &[MAKING, print::FLAGS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(namespace(cx, flags))),
@@ -26,6 +27,16 @@ pub(super) static QUOTA: Command = Command {
     aliases: &["resourcequota"],
     usage: "NAME [--hard=RESOURCE=QUANTITY,...] [--scopes=SCOPE,...]",
     about: "Create a quota",
+    examples: &[
+        (
+            "Limit a namespace",
+            "create quota small --hard=cpu=2,memory=1Gi,pods=10",
+        ),
+        (
+            "Only for pods that run to their end",
+            "create quota jobs --hard=pods=5 --scopes=Terminating",
+        ),
+    ],
     flags: &[
         &[
             Flag::text("hard", "Limits, resource=quantity,…"),
@@ -45,6 +56,16 @@ pub(super) static DISRUPTION_BUDGET: Command = Command {
     aliases: &["pdb"],
     usage: "NAME --selector=SELECTOR (--min-available=N | --max-unavailable=N)",
     about: "Create a pod disruption budget",
+    examples: &[
+        (
+            "Keep at least one pod",
+            "create poddisruptionbudget web --selector=app=web --min-available=1",
+        ),
+        (
+            "Lose at most half of them",
+            "create pdb web --selector=app=web --max-unavailable=50%",
+        ),
+    ],
     flags: &[
         &[
             Flag::text(
@@ -71,6 +92,10 @@ pub(super) static PRIORITY_CLASS: Command = Command {
     aliases: &["pc"],
     usage: "NAME --value=N [--global-default=BOOL] [--description=TEXT]",
     about: "Create a priority class",
+    examples: &[(
+        "Pods that go first",
+        "create priorityclass high --value=1000 --description='goes first'",
+    )],
     flags: &[
         &[
             Flag::text("description", "For people."),

@@ -15,6 +15,7 @@ pub(super) static SERVICE: Command = Command {
     aliases: &["svc"],
     usage: "SUBCOMMAND [OPTIONS]",
     about: "Create a service of a type",
+    examples: &[],
     flags: &[],
     subcommands: &[&CLUSTER_IP, &EXTERNAL_NAME, &LOAD_BALANCER, &NODE_PORT],
     run: Some(|cx, flags| Box::pin(super::group(cx, flags, &SERVICE))),
@@ -27,6 +28,16 @@ static CLUSTER_IP: Command = Command {
     aliases: &[],
     usage: "NAME [--tcp=PORT[:TARGET]] [--clusterip=ADDRESS]",
     about: "Create a service with an address in the cluster",
+    examples: &[
+        (
+            "Port 80 of the service is port 8080 of its pods",
+            "create service clusterip web --tcp=80:8080",
+        ),
+        (
+            "No address: the name leads to the pods",
+            "create service clusterip db --clusterip=None",
+        ),
+    ],
     flags: &[
         &[
             Flag::text(
@@ -48,6 +59,10 @@ static NODE_PORT: Command = Command {
     aliases: &[],
     usage: "NAME --tcp=PORT[:TARGET] [--node-port=PORT]",
     about: "Create a service with a port on every node",
+    examples: &[(
+        "A port of every node",
+        "create service nodeport web --tcp=80 --node-port=30080",
+    )],
     flags: &[
         &[Flag::number("node-port", "0", "Port on every node."), TCP],
         MAKING,
@@ -63,6 +78,10 @@ static LOAD_BALANCER: Command = Command {
     aliases: &[],
     usage: "NAME --tcp=PORT[:TARGET]",
     about: "Create a service with a load balancer",
+    examples: &[(
+        "A load balancer",
+        "create service loadbalancer web --tcp=80:8080",
+    )],
     flags: &[&[TCP], MAKING, print::FLAGS, print::DRY_RUN],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(service(cx, flags, "LoadBalancer"))),
@@ -73,6 +92,10 @@ static EXTERNAL_NAME: Command = Command {
     aliases: &[],
     usage: "NAME --external-name=NAME",
     about: "Create a service that stands for a name outside",
+    examples: &[(
+        "Another name for a host",
+        "create service externalname db --external-name=db.example.com",
+    )],
     flags: &[
         &[
             Flag::text("external-name", "The name outside.").required(),
@@ -92,6 +115,20 @@ pub(super) static INGRESS: Command = Command {
     aliases: &["ing"],
     usage: "NAME --rule=HOST/PATH=SERVICE:PORT[,tls[=SECRET]]",
     about: "Create an ingress",
+    examples: &[
+        (
+            "A host's paths to a service",
+            "create ingress web --rule='example.com/*=web:80'",
+        ),
+        (
+            "With TLS",
+            "create ingress web --class=nginx --rule='example.com/*=web:80,tls=web-cert'",
+        ),
+        (
+            "For whatever no rule is for",
+            "create ingress web --default-backend=web:80",
+        ),
+    ],
     flags: &[
         &[
             Flag::each("annotation", "Annotation, key=value."),

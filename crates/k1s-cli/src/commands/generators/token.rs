@@ -23,6 +23,13 @@ pub(super) static TOKEN: Command = Command {
     aliases: &[],
     usage: "SERVICE_ACCOUNT_NAME",
     about: "Ask for a token of a service account",
+    examples: &[
+        ("A token that lasts an hour", "create token robot"),
+        (
+            "Ten minutes, for one receiver",
+            "create token robot --duration=10m --audience=https://example.com",
+        ),
+    ],
     flags: &[
         &[
             Flag::each("audience", "Whom the token is for."),

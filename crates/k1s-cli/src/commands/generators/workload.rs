@@ -16,6 +16,20 @@ pub(super) static DEPLOYMENT: Command = Command {
     aliases: &["deploy"],
     usage: "NAME --image=IMAGE [--replicas=N] [--port=N] [-- COMMAND [ARG...]]",
     about: "Create a deployment",
+    examples: &[
+        (
+            "Three pods of an image",
+            "create deployment web --image=nginx --replicas=3",
+        ),
+        (
+            "With a command of one's own",
+            "create deployment clock --image=busybox -- date",
+        ),
+        (
+            "Only show what would be created",
+            "create deployment web --image=nginx --dry-run=client -o yaml",
+        ),
+    ],
     flags: &[
         &[
             Flag::list("image", "Image of a container.").required(),
@@ -36,6 +50,16 @@ pub(super) static JOB: Command = Command {
     aliases: &[],
     usage: "NAME (--image=IMAGE [-- COMMAND [ARG...]] | --from=cronjob/NAME)",
     about: "Create a job",
+    examples: &[
+        (
+            "Run a command once",
+            "create job once --image=busybox -- date",
+        ),
+        (
+            "Run a cron job now",
+            "create job now --from=cronjob/nightly",
+        ),
+    ],
     flags: &[
         &[
             Flag::text("from", "CronJob to take the job from."),
@@ -55,6 +79,10 @@ pub(super) static CRON_JOB: Command = Command {
     aliases: &["cj"],
     usage: "NAME --image=IMAGE --schedule='0/5 * * * ?' [-- COMMAND [ARG...]]",
     about: "Create a cron job",
+    examples: &[(
+        "Every night at three",
+        "create cronjob nightly --image=busybox --schedule='0 3 * * *' -- date",
+    )],
     flags: &[
         &[
             Flag::text("image", "Image of the container.").required(),
@@ -129,10 +157,10 @@ async fn job(cx: &Context, flags: &Parsed) -> Result {
 /// The object that `--from` names, which has to be a CronJob.
 async fn cron_job_to_start(cx: &Context, from: &str, namespace: &str) -> Result<serde_json::Value> {
     let (word, name) = from.split_once('/').unwrap_or((from, ""));
+    let resource = cx.resource(word).await?;
     if name.is_empty() {
         return Err(Error::message("from must be an existing cronjob"));
     }
-    let resource = cx.resource(word).await?;
     let object = cx
         .json(&Call::get(resource.path(namespace, name, "")))
         .await?;

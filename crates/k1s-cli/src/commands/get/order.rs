@@ -1,57 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `--sort-by`: objects in the order of a field.
 
-use std::cmp::Ordering;
-
 use k1s_core::jsonpath::{JsonPath, relaxed};
+use k1s_core::quantity::Quantity;
 use k1s_core::quote::Quoted;
 use serde_json::Value;
 
 use super::Got;
 use crate::error::{Error, Result};
 
-/// Sorts whole objects.
+/// Sorts whole objects; one alone is in order, whatever the path.
 pub(super) fn sort_objects(path: &str, got: &mut [Got]) -> Result {
+    if got.len() < 2 {
+        return Ok(());
+    }
     let path = Path::new(path)?;
     let mut keyed = Vec::new();
     for g in got.iter() {
         keyed.push(path.of(&g.value)?);
     }
-    let order = path.order(keyed)?;
+    let order = path.order(&keyed, "*unstructured.Unstructured")?;
     rearrange(got, &order);
     Ok(())
 }
 
-/// Sorts the rows of tables, all of a kind together.
+/// Sorts tables as kubectl does: several of them by what the path finds in the tables themselves, and then the rows of each. A table
+/// in whose rows the path finds nothing is left out.
 pub(super) fn sort_tables(path: &str, got: &mut Vec<Got>) -> Result {
-    let path = Path::new(path)?;
-    // The pages of a list are one table.
-    let mut merged: Vec<Got> = Vec::new();
-    for g in got.drain(..) {
-        match merged.last_mut() {
-            Some(last) if last.resource == g.resource && g.value["rows"].is_array() => {
-                if let (Some(into), Some(rows)) = (
-                    last.value["rows"].as_array_mut(),
-                    g.value["rows"].as_array(),
-                ) {
-                    into.extend(rows.iter().cloned());
-                }
-            }
-            _ => merged.push(g),
-        }
-    }
-    for g in &mut merged {
-        let Some(rows) = g.value["rows"].as_array_mut().filter(|r| !r.is_empty()) else {
-            continue;
+    sort_objects(path, got)?;
+    let Ok(path) = Path::new(path) else {
+        got.retain(|g| g.value["rows"].as_array().is_none_or(|rows| rows.len() < 2));
+        return Ok(());
+    };
+    let mut sorted = Vec::new();
+    for mut g in got.drain(..) {
+        let outcome = match g.value["rows"].as_array_mut() {
+            Some(rows) if rows.len() > 1 => sort_rows(&path, rows),
+            _ => Ok(()),
         };
-        let mut keyed = Vec::new();
-        for row in rows.iter() {
-            keyed.push(path.of(&row["object"])?);
+        match outcome {
+            Ok(()) => sorted.push(g),
+            Err(Error::Message(_)) => {}
+            Err(other) => return Err(other),
         }
-        let order = path.order(keyed)?;
-        rearrange(rows, &order);
     }
-    *got = merged;
+    *got = sorted;
+    Ok(())
+}
+
+fn sort_rows(path: &Path, rows: &mut [Value]) -> Result {
+    let mut keyed = Vec::new();
+    for row in rows.iter() {
+        keyed.push(path.of(&row["object"])?);
+    }
+    let order = path.order(&keyed, "[][][]reflect.Value")?;
+    rearrange(rows, &order);
     Ok(())
 }
 
@@ -79,106 +82,89 @@ impl Path {
         Ok(found.into_iter().flatten().next().map(|v| v.into_owned()))
     }
 
-    /// The places of the keys in their order; objects without the field come first.
-    fn order(&self, keys: Vec<Option<Value>>) -> Result<Vec<usize>> {
+    /// The places of the keys in their order; objects without the field come first. `holder` is what kubectl names as the thing that
+    /// cannot be sorted.
+    fn order(&self, keys: &[Option<Value>], holder: &str) -> Result<Vec<usize>> {
         if keys.iter().all(Option::is_none) && !keys.is_empty() {
             return Err(Error::message(format!(
                 "couldn't find any field with path {} in the list of objects",
                 Quoted(&self.text)
             )));
         }
-        if keys.len() > 1
-            && let Some(kind) = keys.iter().flatten().find_map(unsortable)
-        {
-            return Err(Error::Text(format!(
-                "Field {} in [][][]reflect.Value is an unsortable type: interface, err: unsortable type: {kind}",
-                self.text
-            )));
-        }
+        let less = |a: usize, b: usize| {
+            less(keys[a].as_ref(), keys[b].as_ref()).map_err(|why| {
+                Error::Text(format!(
+                    "Field {} in {holder} is an unsortable type: interface, err: {why}",
+                    self.text
+                ))
+            })
+        };
         let mut order: Vec<usize> = (0..keys.len()).collect();
-        order.sort_by(|a, b| compare(keys[*a].as_ref(), keys[*b].as_ref()));
+        sort(&mut order, &less)?;
         Ok(order)
     }
 }
 
-fn unsortable(value: &Value) -> Option<&'static str> {
-    match value {
-        Value::Object(_) => Some("map[string]interface {}"),
-        Value::Array(_) => Some("[]interface {}"),
-        _ => None,
-    }
-}
+/// Rows up to this many are sorted by insertion, as Go does: where the order contradicts itself, as it does among objects without the
+/// field, it shows.
+const INSERTION: usize = 12;
 
-fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
-    match (a, b) {
-        (None, None) => Ordering::Equal,
-        (None, Some(_)) => Ordering::Less,
-        (Some(_), None) => Ordering::Greater,
-        (Some(Value::String(a)), Some(Value::String(b))) => compare_text(a, b),
-        (Some(Value::Bool(a)), Some(Value::Bool(b))) => a.cmp(b),
-        (Some(a), Some(b)) => match (a.as_i64(), b.as_i64()) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => a
-                .as_f64()
-                .zip(b.as_f64())
-                .and_then(|(a, b)| a.partial_cmp(&b))
-                .unwrap_or_else(|| rank(a).cmp(&rank(b))),
-        },
-    }
-}
-
-fn rank(value: &Value) -> u8 {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        Value::Number(_) => 2,
-        Value::String(_) => 3,
-        Value::Array(_) => 4,
-        Value::Object(_) => 5,
-    }
-}
-
-/// Times as times and quantities as quantities where both are, else with numbers inside the text as numbers.
-fn compare_text(a: &str, b: &str) -> Ordering {
-    if let (Ok(a), Ok(b)) = (k1s_core::time::parse_time(a), k1s_core::time::parse_time(b)) {
-        return a.cmp(&b);
-    }
-    if let (Ok(a), Ok(b)) = (
-        a.parse::<k1s_core::quantity::Quantity>(),
-        b.parse::<k1s_core::quantity::Quantity>(),
-    ) {
-        return a.cmp(&b);
-    }
-    natural(a.as_bytes(), b.as_bytes())
-}
-
-fn natural(mut a: &[u8], mut b: &[u8]) -> Ordering {
-    while let (Some(x), Some(y)) = (a.first(), b.first()) {
-        if x.is_ascii_digit() && y.is_ascii_digit() {
-            let (na, ra) = digits(a);
-            let (nb, rb) = digits(b);
-            let order = na.len().cmp(&nb.len()).then_with(|| na.cmp(nb));
-            if order != Ordering::Equal {
-                return order;
+fn sort(order: &mut Vec<usize>, less: &impl Fn(usize, usize) -> Result<bool>) -> Result {
+    if order.len() <= INSERTION {
+        for i in 1..order.len() {
+            let mut j = i;
+            while j > 0 && less(order[j], order[j - 1])? {
+                order.swap(j, j - 1);
+                j -= 1;
             }
-            (a, b) = (ra, rb);
-        } else if x == y {
-            (a, b) = (&a[1..], &b[1..]);
-        } else {
-            return x.cmp(y);
         }
+        return Ok(());
     }
-    a.len().cmp(&b.len())
+    let mut right = order.split_off(order.len() / 2);
+    sort(order, less)?;
+    sort(&mut right, less)?;
+    let left = std::mem::take(order);
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(l), Some(r)) = (left.peek(), right.peek()) {
+        let next = if less(*r, *l)? {
+            right.next()
+        } else {
+            left.next()
+        };
+        order.extend(next);
+    }
+    order.extend(left.chain(right));
+    Ok(())
 }
 
-/// A number's digits without zeros before them, and what follows.
-fn digits(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(|b| !b.is_ascii_digit())
-        .unwrap_or(text.len());
-    let zeros = text[..end].iter().take_while(|b| **b == b'0').count();
-    (&text[zeros..end], &text[end..])
+/// Whether one value goes before the other; what is missing goes before everything.
+fn less(a: Option<&Value>, b: Option<&Value>) -> std::result::Result<bool, String> {
+    let (a, b) = match (a, b) {
+        (None, _) => return Ok(true),
+        (_, None) => return Ok(false),
+        (Some(a), Some(b)) => (a, b),
+    };
+    match (a, b) {
+        (Value::Null, b) => Ok(!b.is_null()),
+        (_, Value::Null) => Ok(false),
+        (Value::Bool(_), _) => Err("unsortable type: bool".to_owned()),
+        (Value::Object(_), _) => Err("unsortable type: map[string]interface {}".to_owned()),
+        (Value::Array(_), _) => Err("unsortable type: []interface {}".to_owned()),
+        (Value::String(a), Value::String(b)) => Ok(less_text(a, b)),
+        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
+            (Some(a), Some(b)) => Ok(a < b),
+            _ => Ok(a.as_f64() < b.as_f64()),
+        },
+        _ => Err("unsortable interface: interface".to_owned()),
+    }
+}
+
+/// Quantities as quantities where both are.
+fn less_text(a: &str, b: &str) -> bool {
+    match (Quantity::parse(a), Quantity::parse(b)) {
+        (Ok(a), Ok(b)) => a < b,
+        _ => a < b,
+    }
 }
 
 fn rearrange<T>(items: &mut [T], order: &[usize]) {
@@ -204,25 +190,49 @@ mod tests {
     fn values_in_order() {
         let check = |small: Value, large: Value| {
             assert_eq!(
-                compare(Some(&small), Some(&large)),
-                Ordering::Less,
+                less(Some(&small), Some(&large)),
+                Ok(true),
                 "{small} {large}"
             );
             assert_eq!(
-                compare(Some(&large), Some(&small)),
-                Ordering::Greater,
-                "{small} {large}"
+                less(Some(&large), Some(&small)),
+                Ok(false),
+                "{large} {small}"
             );
         };
         check(json!("9"), json!("10"));
-        check(json!("a9"), json!("a10"));
+        check(json!("a10"), json!("a9"));
         check(json!("1Gi"), json!("2Gi"));
         check(json!("2Mi"), json!("1Gi"));
         check(json!(1), json!(2));
         check(json!(1), json!(1.5));
-        check(json!(false), json!(true));
         check(json!("2026-01-01T00:00:00Z"), json!("2026-01-02T00:00:00Z"));
-        assert_eq!(compare(None, Some(&json!(""))), Ordering::Less);
+        check(json!(null), json!(1));
+        assert_eq!(less(None, Some(&json!(""))), Ok(true));
+        assert_eq!(
+            less(Some(&json!(true)), Some(&json!(false))),
+            Err("unsortable type: bool".to_owned())
+        );
+        assert!(less(Some(&json!("a")), Some(&json!(1))).is_err());
+    }
+
+    #[test]
+    fn what_lacks_the_field_stands_before_the_rest_and_turned_around() {
+        let path = Path::new(".k").unwrap();
+        let order = |keys: &[Option<Value>]| path.order(keys, "").unwrap();
+        assert_eq!(order(&[None, None, Some(json!("y"))]), [1, 0, 2]);
+        assert_eq!(
+            order(&[Some(json!("b")), None, Some(json!("a"))]),
+            [1, 2, 0]
+        );
+        let many: Vec<Option<Value>> = (0..40).map(|n| Some(json!(n * 7 % 40))).collect();
+        let sorted = order(&many);
+        assert!(
+            sorted
+                .windows(2)
+                .all(|w| many[w[0]].as_ref().unwrap().as_i64()
+                    < many[w[1]].as_ref().unwrap().as_i64())
+        );
     }
 
     #[test]

@@ -21,6 +21,17 @@ pub(in crate::commands) static COMMAND: Command = Command {
     aliases: &[],
     usage: "NODE NAME KEY[=VALUE]:EFFECT | KEY[:EFFECT]- ...",
     about: "Change the taints of nodes",
+    examples: &[
+        (
+            "Only pods that tolerate it may come",
+            "taint nodes node-1 dedicated=db:NoSchedule",
+        ),
+        ("Remove a taint", "taint nodes node-1 dedicated:NoSchedule-"),
+        (
+            "All nodes with a label",
+            "taint nodes -l rack=b maintenance=true:NoExecute",
+        ),
+    ],
     flags: &[
         SELECTORS,
         print::FLAGS,

@@ -12,18 +12,20 @@ use crate::rules::{Clock, Rules, cells};
 pub(super) static RULES: Rules = Rules {
     validate,
     validate_update: |new, old, errors| {
-        immutable_root(new, old, "data", errors);
         at_least_zero(number(new, "revision"), "revision", errors);
+        immutable_root(new, old, "data", errors);
     },
     cells: Some(row),
     ..Rules::NONE
 };
 
 fn validate(object: &Value, errors: &mut Errors) {
-    if matches!(object.get("data"), None | Some(Value::Null)) {
-        errors.required("data", "data is mandatory");
-    }
     at_least_zero(number(object, "revision"), "revision", errors);
+    match object.get("data") {
+        None | Some(Value::Null) => errors.required("data", "data is mandatory"),
+        Some(Value::Object(_)) => {}
+        Some(_) => errors.required("data", "data must be a valid JSON object"),
+    }
 }
 
 fn row(object: &Value, clock: &Clock) -> Vec<Value> {

@@ -50,12 +50,13 @@ fn validate_spec(object: &Value, errors: &mut Errors) {
 }
 
 fn validate_status(object: &Value, errors: &mut Errors) {
-    const COUNTS: [&str; 5] = [
+    const COUNTS: [&str; 6] = [
         "replicas",
         "fullyLabeledReplicas",
         "readyReplicas",
         "availableReplicas",
         "observedGeneration",
+        "terminatingReplicas",
     ];
     let status = &object["status"];
     all_not_negative(status, &COUNTS, &Path::new("status"), errors);

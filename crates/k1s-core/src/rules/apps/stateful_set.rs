@@ -5,15 +5,17 @@ use serde_json::{Value, json};
 
 use super::{deployment, template};
 use crate::field::{Errors, Fault, Path};
-use crate::name::NameRule;
+use crate::name::{self, NameRule};
 use crate::object::{self, at, int, list, make_map, map_mut, text};
-use crate::rules::core::persistent_volume_claim;
+use crate::rules::address::report;
+use crate::rules::core::{persistent_volume_claim, pod_template};
 use crate::rules::keep::{drop_status, keep, keep_spec, keep_status, same};
 use crate::rules::number::{
     all_not_negative, at_most_100_percent, int_or_percent, int_or_percent_value, not_negative,
     number,
 };
-use crate::rules::{Clock, Generation, Rules, cells};
+use crate::rules::{Clock, Generation, Rules, cells, label_selector};
+use crate::selector::LabelSelector;
 
 pub(super) static RULES: Rules = Rules {
     default,
@@ -28,11 +30,23 @@ pub(super) static RULES: Rules = Rules {
         }
     },
     prepare_status: |new, old, _| keep_spec(new, old),
-    validate: |object, errors| validate_spec(object, errors),
+    validate: |object, errors| validate_spec(object, Fixed::New, errors),
     validate_update,
     validate_status,
     warnings: |new, old, warnings| {
         template::warn_of_template(new, old, &["spec", "template"], warnings);
+        let path = Path::new("spec");
+        let path = path.child("volumeClaimTemplates");
+        for (index, claim) in list(new, &["spec", "volumeClaimTemplates"])
+            .iter()
+            .enumerate()
+        {
+            let here = path.index(index);
+            // Kubernetes names the part only when it is changed, and with a capital
+            let below = here.child("Spec");
+            let here = if old.is_some() { &below } else { &here };
+            persistent_volume_claim::warn_of_spec(&claim["spec"], here, warnings);
+        }
         if int(new, &["spec", "revisionHistoryLimit"]).is_some_and(|limit| limit < 0) {
             warnings.push(
                 "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
@@ -89,7 +103,7 @@ fn default(object: &mut Value) {
     template::default_template(object);
 }
 
-fn validate_spec(object: &Value, errors: &mut Errors) {
+fn validate_spec(object: &Value, fixed: Fixed, errors: &mut Errors) {
     let spec = &object["spec"];
     let path = Path::new("spec");
     match text(spec, &["podManagementPolicy"]) {
@@ -107,18 +121,60 @@ fn validate_spec(object: &Value, errors: &mut Errors) {
         errors,
     );
     validate_retention(spec, &path, errors);
+    if fixed == Fixed::New {
+        let path = path.child("volumeClaimTemplates");
+        for (index, claim) in list(spec, &["volumeClaimTemplates"]).iter().enumerate() {
+            let path = path.index(index);
+            persistent_volume_claim::validate_spec(&claim["spec"], &path.child("spec"), errors);
+        }
+    }
     not_negative(spec, "replicas", &path, errors);
     not_negative(spec, "minReadySeconds", &path, errors);
     not_negative(&spec["ordinals"], "start", &path.child("ordinals"), errors);
+    let service = text(spec, &["serviceName"]);
+    if fixed == Fixed::New && !service.is_empty() {
+        let path = path.child("serviceName");
+        report(name::dns1123_label(service), service, &path, errors);
+    }
     template::validate_selector(spec, &path, "statefulset", errors);
-    let spec = &with_claims(spec);
-    template::validate_template(spec, &path, "", "StatefulSet", errors);
+    validate_template(&as_made(spec), &path, fixed, errors);
 }
 
-/// The specification with a volume for each claim template: containers mount claims as if they were volumes of the pod,
-/// and a claim takes the place of a volume of its name.
-fn with_claims(spec: &Value) -> Value {
+/// What cannot be changed is checked when it is new only; a template that was bad may stay so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fixed {
+    New,
+    Kept,
+    KeptWithBadTemplate,
+}
+
+fn validate_template(spec: &Value, path: &Path<'_>, fixed: Fixed, errors: &mut Errors) {
+    let selector = spec.get("selector");
+    let pods = spec.get("template").unwrap_or(&Value::Null);
+    let pods_path = path.child("template");
+    if let Ok(read) = LabelSelector::from_object(selector) {
+        let everything = selector.is_some_and(|s| s.is_object() && label_selector::is_empty(s));
+        if !everything && !template::selects(&read, pods) {
+            template::mismatch(pods, &pods_path, errors);
+        }
+        if fixed != Fixed::KeptWithBadTemplate {
+            pod_template::validate_template(pods, &pods_path, errors);
+        }
+        // the metadata of the template is looked at once more
+        pod_template::validate_metadata(pods, &pods_path, errors);
+    } else {
+        label_selector::invalid(&path.child("selector"), selector, "", errors);
+    }
+    template::validate_lasting(pods, &pods_path, "StatefulSet", errors);
+}
+
+/// The specification as pods are made of it. Containers mount claims as if they were volumes of the pod, and a claim takes the
+/// place of a volume of its name; host name and subdomain are those of the pod and of the service.
+fn as_made(spec: &Value) -> Value {
     let mut spec = spec.clone();
+    for key in ["hostname", "subdomain"] {
+        object::remove(&mut spec, &["template", "spec", key]);
+    }
     let claims: Vec<Value> = list(&spec, &["volumeClaimTemplates"])
         .iter()
         .map(object::name)
@@ -134,7 +190,7 @@ fn with_claims(spec: &Value) -> Value {
     if let Value::Array(volumes) = volumes {
         let taken = |volume: &Value| claims.iter().any(|claim| claim["name"] == volume["name"]);
         volumes.retain(|volume| !taken(volume));
-        volumes.extend(claims);
+        volumes.splice(0..0, claims);
     }
     spec
 }
@@ -195,7 +251,14 @@ fn validate_strategy(strategy: &Value, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
-    validate_spec(new, errors);
+    let mut before = Errors::new();
+    validate_spec(old, Fixed::Kept, &mut before);
+    let fixed = if before.is_empty() {
+        Fixed::Kept
+    } else {
+        Fixed::KeptWithBadTemplate
+    };
+    validate_spec(new, fixed, errors);
     let mut as_before = new.clone();
     for key in MUTABLE {
         keep(&mut as_before, old, &["spec", key]);
@@ -301,7 +364,7 @@ mod tests {
                 "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]}});
         default(&mut set);
         let mut errors = Errors::default();
-        validate_spec(&set, &mut errors);
+        validate_spec(&set, Fixed::Kept, &mut errors);
         assert_eq!(errors.into_vec(), []);
     }
 }

@@ -4,16 +4,16 @@
 use serde_json::{Value, json};
 
 use super::persistent_volume_claim::protect;
-use super::pod_template::foreign_volume::csi_driver;
-use super::pod_template::volume::validate_type;
+use super::persistent_volume_source;
+use super::pod_template::affinity;
 use super::pod_template::volume_default::default_source;
-use super::pod_template::{affinity, check};
+use super::pod_template::warning;
 use super::storage_request::{
     class_cell, mode_cell, unset_cell, validate_access_modes, validate_class, validate_mode,
     validate_positive,
 };
 use crate::field::{Errors, Path};
-use crate::object::{self, at, list, map, map_mut, text};
+use crate::object::{self, annotation, at, list, map, map_mut, text};
 use crate::quantity::Quantity;
 use crate::rules::keep::{immutable_root, keep_spec, keep_status, same};
 use crate::rules::{Clock, Request, Rules, cells};
@@ -29,35 +29,22 @@ pub(in crate::rules) static RULES: Rules = Rules {
         validate(new, errors);
         validate_change(new, old, errors);
     },
+    warnings: |new, _, warnings| warn(new, warnings),
     cells: Some(row),
     ..Rules::NONE
 };
 
-/// The fields that hold a source, in the order in which they are looked at.
-const SOURCES: [&str; 22] = [
-    "hostPath",
-    "gcePersistentDisk",
-    "awsElasticBlockStore",
-    "glusterfs",
-    "flocker",
-    "nfs",
-    "rbd",
-    "quobyte",
-    "cephfs",
-    "iscsi",
-    "cinder",
-    "fc",
-    "flexVolume",
-    "azureFile",
-    "vsphereVolume",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "azureDisk",
-    "scaleIO",
-    "local",
-    "storageos",
-    "csi",
+const DEPRECATED_ANNOTATIONS: [(&str, &str); 2] = [
+    (
+        "volume.beta.kubernetes.io/storage-class",
+        "deprecated since v1.8; use \"storageClassName\" attribute instead",
+    ),
+    (
+        "volume.beta.kubernetes.io/mount-options",
+        "deprecated since v1.31; use \"mountOptions\" attribute instead",
+    ),
 ];
+
 const RECLAIM_POLICIES: [&str; 3] = ["Delete", "Recycle", "Retain"];
 
 fn default(object: &mut Value) {
@@ -108,7 +95,7 @@ fn validate(object: &Value, errors: &mut Errors) {
         );
     }
     validate_affinity(spec, &path.child("nodeAffinity"), errors);
-    validate_sources(spec, &path, errors);
+    persistent_volume_source::validate(spec, object::name(object), &path, errors);
     let host_path = text(spec, &["hostPath", "path"]);
     let is_root = !host_path.is_empty() && host_path.split('/').all(|p| matches!(p, "" | "."));
     if policy == "Recycle" && is_root {
@@ -136,6 +123,42 @@ fn validate(object: &Value, errors: &mut Errors) {
     }
 }
 
+/// Checks the spec of a volume that is no object of its own.
+pub(in crate::rules) fn validate_inline(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
+    const NOT_HERE: &str = "may not be specified in the context of inline volumes";
+    if spec.get("claimRef").is_some() {
+        errors.forbidden(path.child("claimRef"), NOT_HERE);
+    }
+    if map(spec, &["capacity"]).is_some_and(|c| !c.is_empty()) {
+        errors.forbidden(path.child("capacity"), NOT_HERE);
+    }
+    if spec.get("csi").is_none() {
+        let detail = "has to be specified in the context of inline volumes";
+        errors.required(path.child("csi"), detail);
+    }
+    validate_access_modes(spec, "", path, errors);
+    let policy = text(spec, &["persistentVolumeReclaimPolicy"]);
+    if !matches!(policy, "" | "Retain") {
+        errors.forbidden(
+            path.child("persistentVolumeReclaimPolicy"),
+            "may only be Retain in the context of inline volumes",
+        );
+    }
+    if spec.get("nodeAffinity").is_some() {
+        errors.forbidden(path.child("nodeAffinity"), NOT_HERE);
+    }
+    persistent_volume_source::validate(spec, "", path, errors);
+    if !text(spec, &["storageClassName"]).is_empty() {
+        errors.forbidden(path.child("storageClassName"), NOT_HERE);
+    }
+    if spec.get("volumeMode").is_some_and(|m| m != "Filesystem") {
+        errors.forbidden(
+            path.child("volumeMode"),
+            "may not specify volumeMode other than Filesystem in the context of inline volumes",
+        );
+    }
+}
+
 fn validate_capacity(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
     let capacity = map(spec, &["capacity"]);
     let count = capacity.map_or(0, serde_json::Map::len);
@@ -154,9 +177,7 @@ fn validate_capacity(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
             let shown = json!(quantity.value());
             errors.invalid(path, &shown, "must be a valid resource quantity");
         }
-        if name == "storage" {
-            validate_positive(amount, &path, errors);
-        }
+        validate_positive(amount, &path, errors);
     }
 }
 
@@ -175,90 +196,48 @@ fn validate_affinity(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn validate_sources(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
-    let mut found = 0;
-    for key in SOURCES {
-        let Some(source) = spec.get(key) else {
-            continue;
-        };
-        found += 1;
-        if found > 1 {
-            errors.forbidden(path.child(key), "may not specify more than 1 volume type");
-            continue;
-        }
-        match key {
-            "local" => validate_local(spec, source, path, errors),
-            "csi" => validate_csi(source, &path.child(key), errors),
-            key => validate_type(key, source, path, errors),
+fn warn(object: &Value, warnings: &mut Vec<String>) {
+    for (key, words) in DEPRECATED_ANNOTATIONS {
+        if annotation(object, key).is_some() {
+            warnings.push(format!("metadata.annotations[{key}]: {words}"));
         }
     }
-    if found == 0 {
-        errors.required(path, "must specify a volume type");
+    let spec = &object["spec"];
+    if text(spec, &["persistentVolumeReclaimPolicy"]) == "Recycle" {
+        warnings.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".into());
     }
-}
-
-fn validate_local(spec: &Value, source: &Value, path: &Path<'_>, errors: &mut Errors) {
-    let local = path.child("local");
-    if check::required(source, "path", &local, errors) {
-        let value = text(source, &["path"]);
-        if value.split('/').any(|part| part == "..") {
-            errors.invalid_text(local.child("path"), value, "must not contain '..'");
-        }
+    let path = Path::new("spec");
+    let path = path.child("nodeAffinity");
+    let terms = ["nodeAffinity", "required", "nodeSelectorTerms"];
+    let path = path.child("required");
+    let path = path.child("nodeSelectorTerms");
+    for (index, term) in list(spec, &terms).iter().enumerate() {
+        warning::of_node_term(term, false, &path.index(index), warnings);
     }
-    if spec.get("nodeAffinity").is_none() {
-        errors.required(
-            path.child("nodeAffinity"),
-            "Local volume requires node affinity",
-        );
-    }
-}
-
-fn validate_csi(source: &Value, path: &Path<'_>, errors: &mut Errors) {
-    csi_driver(source, path, errors);
-    check::required(source, "volumeHandle", path, errors);
-    for key in [
-        "controllerPublishSecretRef",
-        "nodePublishSecretRef",
-        "controllerExpandSecretRef",
-        "nodeExpandSecretRef",
-        "nodeStageSecretRef",
-    ] {
-        let Some(secret) = source.get(key) else {
-            continue;
-        };
-        let path = path.child(key);
-        check::required(secret, "name", &path, errors);
-        check::required(secret, "namespace", &path, errors);
-    }
+    persistent_volume_source::warn(spec, warnings);
 }
 
 fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
     let (spec, before) = (&new["spec"], &old["spec"]);
-    let changed = SOURCES.iter().any(|key| {
-        let mut was = before.get(key).cloned().unwrap_or_default();
-        // The secret for expansion may come later.
-        const LATE: &str = "controllerExpandSecretRef";
-        if *key == "csi"
-            && was.is_object()
-            && was.get(LATE).is_none()
-            && let Some(secret) = at(spec, &["csi", LATE])
-        {
-            object::set(&mut was, &[LATE], secret.clone());
-        }
-        spec.get(key).cloned().unwrap_or_default() != was
-    });
-    if changed {
+    if persistent_volume_source::changed(spec, before) {
         errors.forbidden(
             "spec.persistentvolumesource",
             "spec.persistentvolumesource is immutable after creation",
         );
     }
     immutable_root(spec, before, "volumeMode", errors);
+    const ATTRIBUTES: &str = "volumeAttributesClassName";
+    if before.get(ATTRIBUTES).is_some() && spec.get(ATTRIBUTES).is_none() {
+        errors.forbidden(
+            "spec.volumeAttributesClassName",
+            "update from non-nil value to nil is forbidden",
+        );
+    }
     if before.get("nodeAffinity").is_some()
         && !same(spec.get("nodeAffinity"), before.get("nodeAffinity"))
     {
         errors.invalid(
-            Path::new("spec").child("nodeAffinity"),
+            "nodeAffinity",
             spec.get("nodeAffinity").unwrap_or(&Value::Null),
             "field is immutable, except for updating from beta label to GA",
         );

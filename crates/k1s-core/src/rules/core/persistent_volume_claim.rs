@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::pod_template::warning;
 use super::resource_name;
 use super::storage_request::{
     class_cell, mode_cell, unset_cell, validate_access_modes, validate_class, validate_mode,
@@ -13,19 +14,23 @@ use crate::name;
 use crate::object::{self, annotation, at, list, map_mut, text};
 use crate::quantity::Quantity;
 use crate::rules::address::report;
-use crate::rules::keep::{immutable, keep, keep_spec, keep_status};
+use crate::rules::keep::{immutable_at, keep, keep_spec, keep_status};
 use crate::rules::{Clock, Rules, cells, label_selector};
 
 pub(in crate::rules) static RULES: Rules = Rules {
     default,
     prepare_create: |object, _| {
         object::set(object, &["status"], json!({"phase": "Pending"}));
+        drop_foreign_reference(object);
         drop_unknown_source(object);
         align_sources(object);
         protect(object, "kubernetes.io/pvc-protection");
     },
     prepare_update: |new, old, _| {
         keep_status(new, old);
+        if at(old, &REFERENCE).is_none() {
+            drop_foreign_reference(new);
+        }
         if at(old, &SOURCE).is_none() && at(old, &REFERENCE).is_none() {
             drop_unknown_source(new);
         }
@@ -40,12 +45,29 @@ pub(in crate::rules) static RULES: Rules = Rules {
         validate_change(new, old, errors);
     },
     validate_status: |new, _, errors| validate_status(new, errors),
+    warnings: |new, _, warnings| {
+        if annotation(new, CLASS_ANNOTATION).is_some() {
+            warnings.push(format!(
+                "metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+            ));
+        }
+        warn_of_spec(&new["spec"], &Path::new("spec"), warnings);
+    },
     cells: Some(row),
     ..Rules::NONE
 };
 
 const SOURCE: [&str; 2] = ["spec", "dataSource"];
 const REFERENCE: [&str; 2] = ["spec", "dataSourceRef"];
+const CLASS: [&str; 2] = ["spec", "storageClassName"];
+const ATTRIBUTES: [&str; 2] = ["spec", "volumeAttributesClassName"];
+const RESIZE_STATES: [&str; 5] = [
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+];
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// Fills in the defaults of a claim.
@@ -79,8 +101,15 @@ fn drop_unknown_source(object: &mut Value) {
         (group, kind),
         ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
     );
-    if !known {
+    if !known && at(object, &REFERENCE).is_none() {
         object::remove(object, &SOURCE);
+    }
+}
+
+/// A source in another namespace cannot be had.
+fn drop_foreign_reference(object: &mut Value) {
+    if !text(object, &[REFERENCE[0], REFERENCE[1], "namespace"]).is_empty() {
+        object::remove(object, &REFERENCE);
     }
 }
 
@@ -97,6 +126,15 @@ fn align_sources(object: &mut Value) {
             object::set(object, &SOURCE, reference);
         }
         _ => {}
+    }
+}
+
+/// What is said of the spec of a claim, or of the template of one: bytes come whole.
+pub(in crate::rules) fn warn_of_spec(spec: &Value, path: &Path<'_>, warnings: &mut Vec<String>) {
+    let resources = path.child("resources");
+    for key in ["requests", "limits"] {
+        let amounts = at(spec, &["resources", key]);
+        warning::of_fraction(amounts, "storage", &resources.child(key), warnings);
     }
 }
 
@@ -168,27 +206,15 @@ fn validate_sources(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
 
 fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
     const STORAGE: [&str; 4] = ["spec", "resources", "requests", "storage"];
-    const CLASS: [&str; 2] = ["spec", "storageClassName"];
-    const ATTRIBUTES: [&str; 2] = ["spec", "volumeAttributesClassName"];
     let mut as_before = new.clone();
     if text(old, &["spec", "volumeName"]).is_empty() {
         keep(&mut as_before, old, &["spec", "volumeName"]);
     }
-    let marked = annotation(old, CLASS_ANNOTATION);
-    if marked.is_some() && annotation(new, CLASS_ANNOTATION) != marked {
-        errors.invalid_text(
-            Path::new("metadata")
-                .child("annotations")
-                .key(CLASS_ANNOTATION),
-            annotation(new, CLASS_ANNOTATION).unwrap_or_default(),
-            "field is immutable",
-        );
-    }
-    if at(old, &CLASS).is_none() {
-        keep(&mut as_before, old, &CLASS);
-    }
+    validate_class_change(new, old, &mut as_before, errors);
     if text(new, &["status", "phase"]) == "Bound" {
-        keep(&mut as_before, old, &STORAGE);
+        if at(new, &["spec", "resources", "requests"]).is_some() {
+            keep(&mut as_before, old, &STORAGE);
+        }
         keep(&mut as_before, old, &ATTRIBUTES);
     }
     if as_before["spec"] != old["spec"] {
@@ -209,28 +235,98 @@ fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
             "field can not be less than status.capacity",
         );
     }
-    let path = Path::new("spec");
-    immutable(&new["spec"], &old["spec"], "volumeMode", &path, errors);
-    if !text(old, &ATTRIBUTES).is_empty() && text(new, &ATTRIBUTES).is_empty() {
-        errors.forbidden(
-            path.child("volumeAttributesClassName"),
-            "update to an empty value is forbidden",
+    // named without the spec that it is in
+    immutable_at(
+        &new["spec"],
+        &old["spec"],
+        "volumeMode",
+        "volumeMode",
+        errors,
+    );
+    if at(new, &ATTRIBUTES) != at(old, &ATTRIBUTES)
+        && at(old, &["status", "currentVolumeAttributesClassName"]).is_some()
+    {
+        let path = "spec.volumeAttributesClassName";
+        match at(new, &ATTRIBUTES) {
+            None => errors.forbidden(
+                path,
+                "update to nil is forbidden when status.currentVolumeAttributesClassName is not nil",
+            ),
+            Some(class) if class == "" => errors.forbidden(
+                path,
+                "update to empty string is forbidden when status.currentVolumeAttributesClassName is not nil",
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+/// The class may be named once, where there was none or only the annotation of old; `as_before` is put back then.
+fn validate_class_change(new: &Value, old: &Value, as_before: &mut Value, errors: &mut Errors) {
+    let (class, class_before) = (at(new, &CLASS), at(old, &CLASS));
+    let marked = annotation(new, CLASS_ANNOTATION);
+    let marked_before = annotation(old, CLASS_ANNOTATION);
+    let moved = class_before.is_none()
+        && marked_before.is_some()
+        && class.and_then(Value::as_str) == marked_before
+        && (marked.is_none() || marked == marked_before);
+    if !moved && marked.unwrap_or_default() != marked_before.unwrap_or_default() {
+        errors.invalid_text(
+            Path::new("metadata")
+                .child("annotations")
+                .key(CLASS_ANNOTATION),
+            marked.unwrap_or_default(),
+            "field is immutable",
         );
+    }
+    let named = class_before.is_none()
+        && class.is_some()
+        && marked_before.is_none_or(|marked| class.and_then(Value::as_str) == Some(marked));
+    if moved || named {
+        keep(as_before, old, &CLASS);
     }
 }
 
 fn validate_status(object: &Value, errors: &mut Errors) {
-    let path = Path::new("status");
-    let path = path.child("capacity");
-    for (name, amount) in object::map(object, &["status", "capacity"])
-        .into_iter()
-        .flatten()
-    {
-        let negative = Quantity::from_json(amount).is_ok_and(|amount| amount < Quantity::zero());
-        if negative {
-            errors.invalid(path.key(name), amount, "must be a valid resource quantity");
+    let status = Path::new("status");
+    let each = |key: &'static str| object::map(object, &["status", key]).into_iter().flatten();
+    let path = status.child("capacity");
+    for (name, amount) in each("capacity") {
+        validate_amount(amount, &path.key(name), errors);
+    }
+    let path = status.child("allocatedResourceStatuses");
+    for (name, state) in each("allocatedResourceStatuses") {
+        validate_resource_key(name, &path, errors);
+        if !state.as_str().is_some_and(|s| RESIZE_STATES.contains(&s)) {
+            errors.not_supported(path, &json!(name), &RESIZE_STATES);
         }
     }
+    let path = status.child("allocatedResources");
+    for (name, amount) in each("allocatedResources") {
+        if validate_resource_key(name, &path, errors) {
+            validate_amount(amount, &path.key(name), errors);
+        }
+    }
+}
+
+fn validate_amount(amount: &Value, path: &Path<'_>, errors: &mut Errors) {
+    if Quantity::from_json(amount).is_ok_and(|amount| amount < Quantity::zero()) {
+        errors.invalid(path, amount, "must be a valid resource quantity");
+    }
+}
+
+/// Of the resources without a domain, a claim has only storage.
+fn validate_resource_key(name: &str, path: &Path<'_>, errors: &mut Errors) -> bool {
+    let complaints = name::label_key(name);
+    report(complaints, name, path, errors);
+    if !name::label_key(name).is_empty() {
+        return false;
+    }
+    if resource_name::is_native(name) && name != "storage" {
+        errors.not_supported(path, &json!(name), &["storage"]);
+        return false;
+    }
+    true
 }
 
 fn row(object: &Value, clock: &Clock) -> Vec<Value> {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::field::{Errors, Path};
 use crate::name;
-use crate::object::{self, int, is_true, list, map_mut, text};
+use crate::object::{self, at, int, is_true, list, map_mut, text};
 use crate::rules::address::report;
-use crate::rules::keep::immutable;
+use crate::rules::keep::{immutable, immutable_at, same};
 use crate::rules::{Clock, Rules, cells};
 
 pub(super) static RULES: Rules = Rules {
@@ -21,8 +21,25 @@ pub(super) static RULES: Rules = Rules {
     validate_update: |new, old, errors| {
         validate(new, errors);
         let (new, old) = (&new["spec"], &old["spec"]);
-        for key in ["attachRequired", "volumeLifecycleModes"] {
-            immutable(new, old, key, &Path::new("spec"), errors);
+        // the field has another name where it is refused
+        let path = Path::new("spec");
+        immutable_at(
+            new,
+            old,
+            "attachRequired",
+            path.child("attachedRequired"),
+            errors,
+        );
+        immutable(new, old, "volumeLifecycleModes", &path, errors);
+    },
+    warnings: |new, old, warnings| {
+        let (spec, tokens) = (&new["spec"], ["spec", "tokenRequests"]);
+        let changed = old.is_none_or(|old| !same(at(new, &tokens), at(old, &tokens)));
+        if changed
+            && !list(spec, &["tokenRequests"]).is_empty()
+            && spec.get(TOKEN_IN_SECRETS).is_none()
+        {
+            warnings.push("spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes".into());
         }
     },
     unconditional_update: false,
@@ -32,7 +49,9 @@ pub(super) static RULES: Rules = Rules {
 
 const NAME_BYTES: usize = 63;
 const GROUP_POLICIES: [&str; 3] = ["File", "None", "ReadWriteOnceWithFSType"];
-const MODES: [&str; 2] = ["Ephemeral", "Persistent"];
+const MODES: [&str; 2] = ["Persistent", "Ephemeral"];
+const TOKEN_IN_SECRETS: &str = "serviceAccountTokenInSecrets";
+const LEAST_UPDATE_SECONDS: i64 = 10;
 const LEAST_TOKEN_SECONDS: i64 = 600;
 const MOST_TOKEN_SECONDS: i64 = 1 << 32;
 
@@ -66,7 +85,7 @@ fn validate(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
     let path = Path::new("spec");
     let policy = text(spec, &["fsGroupPolicy"]);
-    if !policy.is_empty() && !GROUP_POLICIES.contains(&policy) {
+    if !GROUP_POLICIES.contains(&policy) {
         errors.not_supported(path.child("fsGroupPolicy"), &json!(policy), &GROUP_POLICIES);
     }
     let tokens = path.child("tokenRequests");
@@ -76,6 +95,7 @@ fn validate(object: &Value, errors: &mut Errors) {
         let audience = text(token, &["audience"]);
         if !audiences.insert(audience) {
             errors.duplicate(path.child("audience"), &json!(audience));
+            continue;
         }
         let Some(seconds) = int(token, &["expirationSeconds"]) else {
             continue;
@@ -94,6 +114,17 @@ fn validate(object: &Value, errors: &mut Errors) {
         if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
             errors.not_supported(path.child("volumeLifecycleModes"), mode, &MODES);
         }
+    }
+    let period = "nodeAllocatableUpdatePeriodSeconds";
+    if let Some(seconds) = int(spec, &[period]).filter(|s| *s < LEAST_UPDATE_SECONDS) {
+        let detail = "must be greater than or equal to 10 seconds";
+        errors.invalid(path.child(period), &json!(seconds), detail);
+    }
+    if let Some(set) = spec.get(TOKEN_IN_SECRETS)
+        && list(spec, &["tokenRequests"]).is_empty()
+    {
+        let detail = "serviceAccountTokenInSecrets is set but no tokenRequests are specified";
+        errors.invalid(path.child(TOKEN_IN_SECRETS), set, detail);
     }
 }
 

@@ -6,14 +6,17 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::field::{Errors, Path};
-use crate::object::{int, list, text};
+use crate::object::{self, int, list, text};
 use crate::rules::core::pod_template::check;
+use crate::rules::core::pod_template::foreign_volume::csi_driver_name;
 use crate::rules::label_selector::validate_key;
 use crate::rules::{Clock, Rules, cells};
 
 pub(super) static RULES: Rules = Rules {
     validate: |object, errors| validate(object, errors),
     validate_update: |new, old, errors| {
+        // as a new one and as a changed one, each fault twice
+        validate(new, errors);
         validate(new, errors);
         validate_change(new, old, errors);
     },
@@ -22,6 +25,8 @@ pub(super) static RULES: Rules = Rules {
     ..Rules::NONE
 };
 
+const NODE_ID_BYTES: usize = 256;
+
 fn validate(object: &Value, errors: &mut Errors) {
     let path = Path::new("spec");
     let path = path.child("drivers");
@@ -29,13 +34,12 @@ fn validate(object: &Value, errors: &mut Errors) {
     for (index, driver) in list(object, &["spec", "drivers"]).iter().enumerate() {
         let path = path.index(index);
         let name = text(driver, &["name"]);
-        if check::required(driver, "name", &path, errors) {
-            let lower = name.to_lowercase();
-            check::dns_subdomain(&lower, &path.child("name"), errors);
-        }
+        csi_driver_name(driver, "name", &path, errors);
         check::required(driver, "nodeID", &path, errors);
-        if !names.insert(name) {
-            errors.duplicate(path.child("name"), &json!(name));
+        let node = text(driver, &["nodeID"]);
+        if node.len() > NODE_ID_BYTES {
+            let detail = format!("must be {NODE_ID_BYTES} characters or less");
+            errors.invalid_text(path.child("nodeID"), node, detail);
         }
         if let Some(count) = int(driver, &["allocatable", "count"]).filter(|count| *count < 0) {
             errors.invalid(
@@ -44,13 +48,19 @@ fn validate(object: &Value, errors: &mut Errors) {
                 "must be greater than or equal to 0",
             );
         }
-        let keys = path.child("topologyKeys");
+        if !names.insert(name) {
+            errors.duplicate(path.child("name"), &json!(name));
+        }
+        // what is wrong with a key is told of the driver
         let all = list(driver, &["topologyKeys"]);
         for (index, key) in all.iter().enumerate() {
-            if all[..index].contains(key) {
-                errors.duplicate(keys, key);
+            if key == "" {
+                errors.required(path, "");
             }
-            validate_key(key.as_str().unwrap_or_default(), &keys, errors);
+            if all[..index].contains(key) {
+                errors.duplicate(path, key);
+            }
+            validate_key(key.as_str().unwrap_or_default(), &path, errors);
         }
     }
 }
@@ -60,12 +70,16 @@ fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
     let path = Path::new("spec");
     let path = path.child("drivers");
     let before = list(old, &["spec", "drivers"]);
-    for driver in list(new, &["spec", "drivers"]) {
-        let same_name = before
-            .iter()
-            .find(|old| old.get("name") == driver.get("name"));
-        if same_name.is_some_and(|old| old != driver) {
-            errors.invalid(path, driver, "field is immutable");
+    let fixed = |driver: &Value| {
+        let mut driver = driver.clone();
+        object::remove(&mut driver, &["allocatable"]);
+        driver
+    };
+    for old in before {
+        for driver in list(new, &["spec", "drivers"]) {
+            if old.get("name") == driver.get("name") && fixed(old) != fixed(driver) {
+                errors.invalid(path, &fixed(driver), "field is immutable");
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::field::{Errors, Path};
 use crate::name;
 use crate::object::{self, annotation, is_true, list, make_map, map, text};
 use crate::rules::address::report;
+use crate::rules::core::pod_template::warning;
 use crate::rules::keep::{immutable_root, same};
 use crate::rules::{Clock, Rules, cells, label_selector};
 
@@ -20,6 +21,7 @@ pub(super) static RULES: Rules = Rules {
     },
     validate,
     validate_update,
+    warnings: |new, _, warnings| warn(new, warnings),
     cells: Some(row),
     ..Rules::NONE
 };
@@ -41,35 +43,37 @@ pub(in crate::rules) fn is_default(class: &Value) -> bool {
         .any(|key| annotation(class, key) == Some("true"))
 }
 
-fn validate(object: &Value, errors: &mut Errors) {
-    let provisioner = text(object, &["provisioner"]);
+/// Checks the name of what provides the volumes.
+pub(super) fn validate_provisioner(object: &Value, key: &str, errors: &mut Errors) {
+    let provisioner = text(object, &[key]);
     if provisioner.is_empty() {
-        errors.required("provisioner", "");
+        errors.required(key, "");
     } else {
         let lower = provisioner.to_lowercase();
-        let complaints = name::label_key(&lower);
-        report(complaints, &lower, &Path::new("provisioner"), errors);
+        report(name::label_key(&lower), &lower, &Path::new(key), errors);
     }
-    validate_parameters(object, errors);
-    for (key, supported) in [
-        ("reclaimPolicy", &RECLAIM_POLICIES),
-        ("volumeBindingMode", &BINDING_MODES),
-    ] {
-        match text(object, &[key]) {
-            "" => errors.required(key, ""),
-            value if supported.contains(&value) => {}
-            other => errors.not_supported(key, &json!(other), supported),
-        }
+}
+
+fn validate(object: &Value, errors: &mut Errors) {
+    validate_provisioner(object, "provisioner", errors);
+    validate_parameters(object, true, errors);
+    let policy = text(object, &["reclaimPolicy"]);
+    if !policy.is_empty() && !RECLAIM_POLICIES.contains(&policy) {
+        errors.not_supported("reclaimPolicy", &json!(policy), &RECLAIM_POLICIES);
+    }
+    let mode = text(object, &["volumeBindingMode"]);
+    if !BINDING_MODES.contains(&mode) {
+        errors.not_supported("volumeBindingMode", &json!(mode), &BINDING_MODES);
     }
     validate_topologies(object, errors);
 }
 
-fn validate_parameters(object: &Value, errors: &mut Errors) {
-    let Some(parameters) = map(object, &["parameters"]) else {
-        return;
-    };
+/// Checks the parameters of a class, which may have none.
+pub(super) fn validate_parameters(object: &Value, may_be_empty: bool, errors: &mut Errors) {
+    let nothing = serde_json::Map::new();
+    let parameters = map(object, &["parameters"]).unwrap_or(&nothing);
     if parameters.len() > MOST_PARAMETERS {
-        errors.too_long("provisioner.parameters", MOST_PARAMETERS);
+        errors.too_long("parameters", MOST_PARAMETERS);
         return;
     }
     let mut bytes = 0;
@@ -82,12 +86,17 @@ fn validate_parameters(object: &Value, errors: &mut Errors) {
     if bytes > PARAMETER_BYTES {
         errors.too_long("parameters", PARAMETER_BYTES);
     }
+    if !may_be_empty && parameters.is_empty() {
+        errors.required("parameters", "must contain at least one key/value pair");
+    }
 }
 
 fn validate_topologies(object: &Value, errors: &mut Errors) {
     let path = Path::new("allowedTopologies");
-    let mut seen: Vec<BTreeMap<&str, Vec<&str>>> = Vec::new();
-    for (index, term) in list(object, &["allowedTopologies"]).iter().enumerate() {
+    let terms = list(object, &["allowedTopologies"]);
+    // Kubernetes compares each with as many empty ones as there are
+    let mut seen: Vec<BTreeMap<&str, Vec<&str>>> = vec![BTreeMap::new(); terms.len()];
+    for (index, term) in terms.iter().enumerate() {
         let path = path.index(index);
         let path = path.child("matchLabelExpressions");
         let mut keys = BTreeMap::new();
@@ -101,7 +110,7 @@ fn validate_topologies(object: &Value, errors: &mut Errors) {
                 errors.duplicate(path.child("key"), &json!(key));
             }
         }
-        if seen.contains(&keys) {
+        for _ in seen.iter().filter(|other| **other == keys) {
             errors.duplicate(path, &json!(""));
         }
         seen.push(keys);
@@ -131,7 +140,22 @@ fn validate_values<'a>(
     seen
 }
 
+fn warn(object: &Value, warnings: &mut Vec<String>) {
+    let path = Path::new("allowedTopologies");
+    for (index, term) in list(object, &["allowedTopologies"]).iter().enumerate() {
+        let path = path.index(index);
+        let path = path.child("matchLabelExpressions");
+        let requirements = list(term, &["matchLabelExpressions"]);
+        for (index, requirement) in requirements.iter().enumerate() {
+            if let Some(words) = warning::of_node_label(text(requirement, &["key"])) {
+                warnings.push(format!("{}: {words}", path.index(index).child("key")));
+            }
+        }
+    }
+}
+
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
+    validate(new, errors);
     for key in ["parameters", "provisioner", "reclaimPolicy"] {
         if !same(new.get(key), old.get(key)) {
             errors.forbidden(key, format!("updates to {key} are forbidden."));

@@ -3,35 +3,29 @@
 
 use serde_json::Value;
 
-use crate::field::{Errors, Path};
-use crate::name;
-use crate::object::{self, map, text};
-use crate::rules::address::report;
-use crate::rules::keep::immutable_root;
+use super::storage_class::{validate_parameters, validate_provisioner};
+use crate::field::Errors;
+use crate::object::{self, text};
+use crate::rules::keep::same;
 use crate::rules::{Clock, Rules, cells};
 
 pub(super) static RULES: Rules = Rules {
     validate,
     validate_update: |new, old, errors| {
-        immutable_root(new, old, "driverName", errors);
-        immutable_root(new, old, "parameters", errors);
+        for key in ["driverName", "parameters"] {
+            if !same(new.get(key), old.get(key)) {
+                errors.forbidden(key, format!("updates to {key} are forbidden."));
+            }
+        }
+        validate(new, errors);
     },
     cells: Some(row),
     ..Rules::NONE
 };
 
 fn validate(object: &Value, errors: &mut Errors) {
-    let driver = text(object, &["driverName"]);
-    if driver.is_empty() {
-        errors.required("driverName", "");
-    } else {
-        let lower = driver.to_lowercase();
-        let path = Path::new("driverName");
-        report(name::dns1123_subdomain(&lower), driver, &path, errors);
-    }
-    if map(object, &["parameters"]).is_none_or(serde_json::Map::is_empty) {
-        errors.required("parameters", "must contain at least one key/value pair");
-    }
+    validate_provisioner(object, "driverName", errors);
+    validate_parameters(object, false, errors);
 }
 
 fn row(object: &Value, clock: &Clock) -> Vec<Value> {

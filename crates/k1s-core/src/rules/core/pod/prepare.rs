@@ -13,25 +13,30 @@ use crate::rules::keep::keep_status;
 const GATED: &str = "SchedulingGated";
 
 /// A new Pod is pending, whatever it says of its status.
-pub(super) fn create(pod: &mut Value, _: &Request<'_>) {
+pub(super) fn create(pod: &mut Value, request: &Request<'_>) {
     drop_features(pod);
     let mut status = json!({"phase": "Pending", "qosClass": qos::class(pod)});
     if !list(pod, &["spec", "schedulingGates"]).is_empty() {
-        set(&mut status, &["conditions"], json!([gated()]));
+        set(
+            &mut status,
+            &["conditions"],
+            json!([gated(request.now_seconds)]),
+        );
     }
     set(pod, &["status"], status);
     merge_label_keys(pod);
     merge_app_armor(pod);
 }
 
-fn gated() -> Value {
+fn gated(now_seconds: i64) -> Value {
+    let now = jiff::Timestamp::from_second(now_seconds).map(crate::time::print_time);
     json!({
         "type": "PodScheduled",
         "status": "False",
         "reason": GATED,
         "message": "Scheduling is blocked due to non-empty scheduling gates",
         "lastProbeTime": null,
-        "lastTransitionTime": null,
+        "lastTransitionTime": now.ok(),
     })
 }
 

@@ -67,14 +67,7 @@ pub(super) fn iscsi(source: &Value, path: &Path<'_>, errors: &mut Errors) {
             errors.invalid_text(path.child("iqn"), iqn, complaint);
         }
     }
-    let lun = number(source, "lun");
-    if !(0..=255).contains(&lun) {
-        errors.invalid(
-            path.child("lun"),
-            &json!(lun),
-            name::inclusive_range(0, 255),
-        );
-    }
+    lun(source, path, errors);
     let with_password = ["chapAuthDiscovery", "chapAuthSession"]
         .iter()
         .any(|key| source.get(key) == Some(&Value::Bool(true)));
@@ -85,6 +78,18 @@ pub(super) fn iscsi(source: &Value, path: &Path<'_>, errors: &mut Errors) {
         for complaint in iscsi_name(initiator) {
             errors.invalid_text(path.child("initiatorname"), initiator, complaint);
         }
+    }
+}
+
+/// The number of a unit is one byte.
+pub(in crate::rules) fn lun(source: &Value, path: &Path<'_>, errors: &mut Errors) {
+    let lun = number(source, "lun");
+    if !(0..=255).contains(&lun) {
+        errors.invalid(
+            path.child("lun"),
+            &json!(lun),
+            name::inclusive_range(0, 255),
+        );
     }
 }
 
@@ -317,11 +322,21 @@ pub(super) fn csi(source: &Value, path: &Path<'_>, errors: &mut Errors) {
 
 /// `parent.driver` is the name of a CSI driver.
 pub(in crate::rules) fn csi_driver(parent: &Value, path: &Path<'_>, errors: &mut Errors) {
-    let at = path.child("driver");
-    if !required(parent, "driver", path, errors) {
+    csi_driver_name(parent, "driver", path, errors);
+}
+
+/// `parent[key]` is the name of a CSI driver.
+pub(in crate::rules) fn csi_driver_name(
+    parent: &Value,
+    key: &str,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let at = path.child(key);
+    if !required(parent, key, path, errors) {
         return;
     }
-    let driver = text(parent, &["driver"]);
+    let driver = text(parent, &[key]);
     if driver.len() > CSI_DRIVER_MAX_BYTES {
         errors.too_long(at, CSI_DRIVER_MAX_BYTES);
     }

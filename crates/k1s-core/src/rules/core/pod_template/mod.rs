@@ -35,7 +35,7 @@ use serde_json::Value;
 use crate::object::list;
 
 pub(in crate::rules) use default::{default_pod_spec, default_template};
-pub(in crate::rules) use validate::{validate_spec, validate_template};
+pub(in crate::rules) use validate::{validate_metadata, validate_spec, validate_template};
 
 /// All containers of a spec with the list and the place in it, in the order in which Kubernetes visits them.
 pub(in crate::rules) fn containers(

@@ -24,11 +24,7 @@ const ACTIVE_DEADLINE_SECONDS_MAX: i64 = i32::MAX as i64;
 
 /// Checks a `PodTemplateSpec`.
 pub(in crate::rules) fn validate_template(template: &Value, path: &Path<'_>, errors: &mut Errors) {
-    let metadata = template.get("metadata").unwrap_or(&Value::Null);
-    let annotations = path.child("annotations");
-    validate_labels(metadata.get("labels"), &path.child("labels"), errors);
-    annotation::validate_keys(metadata, &annotations, errors);
-    annotation::validate_pod_annotations(template, &annotations, errors);
+    validate_metadata(template, path, errors);
     let spec = template.get("spec").unwrap_or(&Value::Null);
     let at = path.child("spec");
     validate_spec(spec, None, &at, errors);
@@ -39,6 +35,15 @@ pub(in crate::rules) fn validate_template(template: &Value, path: &Path<'_>, err
             "ephemeral containers not allowed in pod template",
         );
     }
+}
+
+/// Checks labels and annotations of a `PodTemplateSpec`.
+pub(in crate::rules) fn validate_metadata(template: &Value, path: &Path<'_>, errors: &mut Errors) {
+    let metadata = template.get("metadata").unwrap_or(&Value::Null);
+    let annotations = path.child("annotations");
+    validate_labels(metadata.get("labels"), &path.child("labels"), errors);
+    annotation::validate_keys(metadata, &annotations, errors);
+    annotation::validate_pod_annotations(template, &annotations, errors);
 }
 
 /// Checks a `PodSpec`; `pod` is the Pod whose spec it is, none for a template's.

@@ -11,6 +11,7 @@ use super::overlap;
 use crate::field::{Path, quote};
 use crate::name;
 use crate::object::{annotation, at, list, map, text};
+use crate::rules::core::persistent_volume_claim;
 use crate::rules::core::resource_name::amount;
 use crate::rules::number::number;
 
@@ -229,7 +230,12 @@ fn of_placement(spec: &Value, path: &Path<'_>, warnings: &mut Vec<String>) {
     }
 }
 
-fn of_node_term(term: &Value, with_values: bool, path: &Path<'_>, warnings: &mut Vec<String>) {
+pub(in crate::rules) fn of_node_term(
+    term: &Value,
+    with_values: bool,
+    path: &Path<'_>,
+    warnings: &mut Vec<String>,
+) {
     let expressions = path.child("matchExpressions");
     for (index, expression) in list(term, &["matchExpressions"]).iter().enumerate() {
         let at = expressions.index(index);
@@ -266,15 +272,7 @@ fn of_volumes(spec: &Value, path: &Path<'_>, warnings: &mut Vec<String>) {
             let here = here.child("ephemeral");
             let here = here.child("volumeClaimTemplate");
             let here = here.child("spec");
-            let here = here.child("resources");
-            for part in ["requests", "limits"] {
-                of_fraction(
-                    at(claim, &["resources", part]),
-                    "storage",
-                    &here.child(part),
-                    warnings,
-                );
-            }
+            persistent_volume_claim::warn_of_spec(claim, &here, warnings);
         }
     }
 }
@@ -311,7 +309,12 @@ fn of_repetitions(spec: &Value, path: &Path<'_>, warnings: &mut Vec<String>) {
 }
 
 /// Bytes come whole.
-fn of_fraction(amounts: Option<&Value>, key: &str, path: &Path<'_>, warnings: &mut Vec<String>) {
+pub(in crate::rules) fn of_fraction(
+    amounts: Option<&Value>,
+    key: &str,
+    path: &Path<'_>,
+    warnings: &mut Vec<String>,
+) {
     if let Some(amount) = amount(amounts, key).filter(|a| a.milli_value() % 1000 != 0) {
         warnings.push(format!(
             "{}: fractional byte value {} is invalid, must be an integer",

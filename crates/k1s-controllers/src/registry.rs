@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The table of controllers: kube-controller-manager's names for them, and how each is started.
+
+use crate::setup::Setup;
+
+/// A controller that can be selected.
+pub(crate) struct Entry {
+    /// The name that kube-controller-manager gives it.
+    pub(crate) name: &'static str,
+    /// The older, shorter name that kube-controller-manager still takes; empty if there is none.
+    pub(crate) alias: &'static str,
+    /// Registers its caches and its tasks.
+    pub(crate) start: fn(&mut Setup),
+}
+
+const fn entry(name: &'static str, alias: &'static str, start: fn(&mut Setup)) -> Entry {
+    Entry { name, alias, start }
+}
+
+/// All controllers, in the order of the help.
+pub(crate) const ENTRIES: &[Entry] = &[
+    entry("kube-scheduler", "scheduler", crate::scheduler::start),
+    entry(
+        "node-lifecycle-controller",
+        "nodelifecycle",
+        crate::cluster::nodes::start,
+    ),
+    entry(
+        "taint-eviction-controller",
+        "",
+        crate::cluster::nodes::start_eviction,
+    ),
+];
