@@ -2,6 +2,7 @@
 //! The `k1s` binary: the CLI library's commands, and those that only a program with a store and a listener can have:
 //! `up`, `serve` and `store`. Nothing is started that the command does not need.
 
+mod board;
 mod controllers;
 mod embedded;
 mod place;
@@ -17,7 +18,12 @@ use k1s_cli::command::Command;
 use k1s_cli::commands::COMMANDS;
 use k1s_cli::context::Host;
 
-const OWN: [&Command; 3] = [&up::COMMAND, &serve::COMMAND, &store::COMMAND];
+const OWN: [&Command; 4] = [
+    &up::COMMAND,
+    &serve::COMMAND,
+    &store::COMMAND,
+    &board::COMMAND,
+];
 
 /// This program's own commands first, in the order of the help.
 static ALL: [&Command; OWN.len() + COMMANDS.len()] = {

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How the board is reached: flags, `tpi`'s environment variables, what was trusted before.
+
+use std::path::PathBuf;
+
+use k1s_cli::context::Context;
+use k1s_cli::error::{Error, Result};
+use k1s_cli::flag::{Flag, Parsed};
+use turingpi_bmc::{Bmc, Credentials, Endpoint, Options, Slot, Trust};
+
+/// Flags of every command that speaks to a board.
+pub(super) const FLAGS: &[Flag] = &[
+    Flag::text(
+        "host",
+        "Address of the board; TPI_HOSTNAME, or turingpi.local.",
+    ),
+    Flag::text("port", "Port of the board; TPI_PORT, or 443."),
+    Flag::text(
+        "user",
+        "User name; TPI_USERNAME, or root. The password is read from TPI_PASSWORD or --password-file.",
+    ),
+    Flag::text(
+        "password-file",
+        "File with the password, or - for standard input.",
+    ),
+    Flag::text(
+        "fingerprint",
+        "SHA-256 of the certificate that the board may show.",
+    ),
+    Flag::text(
+        "ca-file",
+        "File with the certificate that the board may show, or its authority, PEM.",
+    ),
+    Flag::switch(
+        "insecure",
+        "Take any certificate. Whoever is between here and the board can read the password.",
+    ),
+    Flag::switch("json", "Print JSON; TPI_OUTPUT_JSON. The same as -o json."),
+    Flag::text("output", "json or yaml.").short('o'),
+];
+
+/// The flag that names slots; it may be given again.
+pub(super) const SLOTS: Flag = Flag::each("node", "Slot, 1 to 4; may be repeated.").short('n');
+
+/// An error of a board, with what to do.
+pub(super) fn failed(error: &turingpi_bmc::Error) -> Error {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str("\nhint: ");
+        text.push_str(hint);
+    }
+    Error::message(text)
+}
+
+fn told(flags: &Parsed, flag: &str, variable: &str) -> Option<String> {
+    Some(flags.text(flag).to_owned())
+        .filter(|text| !text.is_empty())
+        .or_else(|| std::env::var(variable).ok())
+        .filter(|text| !text.is_empty())
+}
+
+/// A directory of the user's: `$XDG_…/k1s`, or below the home directory.
+fn own(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let xdg = std::env::var_os(variable).filter(|v| !v.is_empty());
+    let dir = match xdg {
+        Some(dir) => PathBuf::from(dir),
+        None => PathBuf::from(std::env::var_os("HOME")?).join(below_home),
+    };
+    Some(dir.join("k1s"))
+}
+
+fn password(cx: &Context, flags: &Parsed) -> Result<Option<String>> {
+    let text = match flags.text("password-file") {
+        "" => return Ok(std::env::var("TPI_PASSWORD").ok().filter(|p| !p.is_empty())),
+        "-" => cx.read_line()?,
+        file => std::fs::read_to_string(file)
+            .map_err(|e| Error::message(format!("cannot read the password from {file}: {e}")))?,
+    };
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// The board that flags and environment name.
+pub(super) fn board(cx: &Context, flags: &Parsed) -> Result<Bmc> {
+    let host = told(flags, "host", "TPI_HOSTNAME").unwrap_or_else(|| "turingpi.local".into());
+    let mut endpoint: Endpoint = host.parse().map_err(|e| failed(&e))?;
+    if let Some(port) = told(flags, "port", "TPI_PORT") {
+        endpoint.port = port
+            .parse()
+            .map_err(|_| Error::message(format!("{port:?} is no port")))?;
+    }
+    let mut options = Options::new(endpoint);
+    let username = told(flags, "user", "TPI_USERNAME").unwrap_or_else(|| "root".into());
+    options.credentials = password(cx, flags)?.map(|password| Credentials { username, password });
+    options.trust = if flags.on("insecure") {
+        cx.talk("warning: any certificate is taken: the connection is not secure");
+        Trust::Insecure
+    } else if flags.given("fingerprint") {
+        Trust::Fingerprint(flags.text("fingerprint").parse().map_err(|e| failed(&e))?)
+    } else if flags.given("ca-file") {
+        let file = flags.text("ca-file");
+        let pem = std::fs::read_to_string(file)
+            .map_err(|e| Error::message(format!("cannot read {file}: {e}")))?;
+        Trust::Authority(pem)
+    } else {
+        // boards sign for themselves: the first certificate is remembered, as ssh does
+        match own("XDG_CONFIG_HOME", ".config") {
+            Some(dir) => Trust::FirstUse(dir.join("known_boards")),
+            None => Trust::System,
+        }
+    };
+    options.token_file = own("XDG_CACHE_HOME", ".cache").map(|dir| {
+        let name: String = options
+            .endpoint
+            .authority()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        dir.join(format!("board-{name}.token"))
+    });
+    Bmc::new(options).map_err(|e| failed(&e))
+}
+
+/// The slots that were named; all when none was.
+pub(super) fn slots(flags: &Parsed) -> Result<Vec<Slot>> {
+    let named = flags.list("node");
+    if named.is_empty() {
+        return Ok(Slot::ALL.to_vec());
+    }
+    named
+        .iter()
+        .map(|text| text.parse().map_err(|e| Error::message(format!("{e}"))))
+        .collect()
+}
+
+/// The one slot that was named.
+pub(super) fn slot(flags: &Parsed) -> Result<Slot> {
+    match &flags.list("node")[..] {
+        [one] => one.parse().map_err(|e| Error::message(format!("{e}"))),
+        _ => Err(Error::usage("name one slot with --node", flags)),
+    }
+}
+
+/// The slot that is the first argument, or that `--node` names.
+pub(super) fn slot_argument(flags: &Parsed) -> Result<Slot> {
+    match flags.args.first() {
+        Some(text) => text.parse().map_err(|e| Error::message(format!("{e}"))),
+        None => slot(flags),
+    }
+}
+
+/// Prints what is known: as JSON or YAML where that was asked for, else by `human`.
+pub(super) fn print(
+    cx: &Context,
+    flags: &Parsed,
+    value: &serde_json::Value,
+    human: impl FnOnce() -> Result,
+) -> Result {
+    let json =
+        flags.on("json") || std::env::var_os("TPI_OUTPUT_JSON").is_some_and(|v| !v.is_empty());
+    match flags.text("output") {
+        "" if !json => human(),
+        "" | "json" => cx.print(k1s_cli::print::json_two_spaces(value)),
+        "yaml" => k1s_cli::print::value(cx, "yaml", value),
+        other => Err(Error::usage(
+            format!("--output must be json or yaml, not {other:?}"),
+            flags,
+        )),
+    }
+}
+
+/// Tells that something was done.
+pub(super) fn done(cx: &Context, flags: &Parsed, text: &str) -> Result {
+    print(cx, flags, &serde_json::json!({"result": "ok"}), || {
+        cx.line(text)
+    })
+}
+
+/// No arguments are taken.
+pub(super) fn no_arguments(flags: &Parsed) -> Result {
+    match flags.args.is_empty() {
+        true => Ok(()),
+        false => Err(Error::usage(
+            format!("extra arguments: {}", flags.args.join(" ")),
+            flags,
+        )),
+    }
+}

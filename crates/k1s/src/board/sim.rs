@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `k1s board sim`: a board with no board.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use k1s_cli::command::Command;
+use k1s_cli::context::Context;
+use k1s_cli::error::{Error, Result};
+use k1s_cli::flag::{Flag, Parsed};
+use turingpi_sim::{Board, Options};
+
+use super::access::no_arguments;
+
+/// `board sim`.
+pub(super) static COMMAND: Command = Command {
+    name: "sim",
+    aliases: &[],
+    usage: "[--listen ADDRESS:PORT] [--firmware VERSION] [--speed N] [--fault FAULT]…",
+    about: "Simulate a board: its BMC over HTTPS, its serial ports, modules that boot what is written to them. User root, password turing.",
+    examples: &[
+        (
+            "Four RK1 at sixty times the speed",
+            "board sim --listen 127.0.0.1:4443 --speed 60",
+        ),
+        (
+            "An old firmware, a Jetson in slot 2, nothing in slot 4",
+            "board sim --firmware 2.0.5 --modules rk1,jetson,rk1,empty",
+        ),
+        (
+            "A daemon that restarts in the middle",
+            "board sim --fault restart-at=100000000",
+        ),
+    ],
+    flags: &[&[
+        Flag::text("listen", "Where it listens; port 0 is any.").default("127.0.0.1:4443"),
+        Flag::text("firmware", "1.1, 2.0.5, 2.1.0 or 2.3.7.").default("2.3.7"),
+        Flag::text(
+            "modules",
+            "What is in the four slots: rk1, cm4, jetson or empty.",
+        )
+        .default("rk1,rk1,rk1,rk1"),
+        Flag::text("speed", "How many times faster than real its time goes.").default("1"),
+        Flag::text(
+            "dir",
+            "Directory of what its modules have on their eMMC; a new one if not set.",
+        ),
+        Flag::number(
+            "emmc-mib-per-second",
+            "30",
+            "How fast an eMMC is written; 0 is as fast as it goes.",
+        ),
+        Flag::text("certificate-file", "File to write its certificate to, PEM."),
+        Flag::each("fault", "What goes wrong; may be repeated."),
+    ]],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(sim(cx, flags))),
+};
+
+fn parse<T: std::str::FromStr>(flags: &Parsed, name: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    let text = flags.text(name);
+    text.parse()
+        .map_err(|e| Error::message(format!("--{name}: {text:?}: {e}")))
+}
+
+async fn sim(cx: &Context, flags: &Parsed) -> Result {
+    no_arguments(flags)?;
+    let temporary = match flags.text("dir") {
+        "" => Some(
+            tempfile::tempdir()
+                .map_err(|e| Error::message(format!("no directory for the modules: {e}")))?,
+        ),
+        _ => None,
+    };
+    let dir = temporary
+        .as_ref()
+        .map_or_else(|| PathBuf::from(flags.text("dir")), |d| d.path().to_owned());
+    let mut options = Options::new(dir);
+    options.listen = parse(flags, "listen")?;
+    options.profile = parse(flags, "firmware")?;
+    options.speed = parse(flags, "speed")?;
+    let rate = u64::try_from(flags.number("emmc-mib-per-second")).unwrap_or(0);
+    options.emmc_rate = rate << 20;
+    let modules = flags
+        .text("modules")
+        .split(',')
+        .map(|m| m.trim().parse())
+        .collect::<std::result::Result<Vec<_>, turingpi_sim::KindError>>()
+        .map_err(|e| Error::message(e.to_string()))?;
+    options.modules = modules
+        .try_into()
+        .map_err(|_| Error::message("--modules needs four, separated by commas"))?;
+    for fault in flags.list("fault") {
+        options
+            .faults
+            .push(fault.parse().map_err(|e| Error::message(format!("{e}")))?);
+    }
+    let board = Board::start(options).await.map_err(|e| {
+        let cause = std::error::Error::source(&e).map_or(String::new(), |c| format!(": {c}"));
+        Error::message(format!("{e}{cause}"))
+    })?;
+    if let (file, Some(pem)) = (flags.text("certificate-file"), board.certificate())
+        && !file.is_empty()
+    {
+        std::fs::write(file, pem)
+            .map_err(|e| Error::message(format!("cannot write {file}: {e}")))?;
+    }
+    let mut out = std::io::stdout().lock();
+    // whoever started this may have closed its end; that is no reason not to simulate
+    let _ = writeln!(out, "board simulated on {}", board.url()).and_then(|()| out.flush());
+    drop(out);
+    cx.talk(format_args!(
+        "try: TPI_PASSWORD=turing k1s board info --host {}",
+        board.url()
+    ));
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|e| Error::message(format!("signals cannot be waited for: {e}")))?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    board.stop().await;
+    Ok(())
+}
