@@ -2,6 +2,7 @@
 //! The table of controllers: kube-controller-manager's names for them, and how each is started.
 
 use crate::setup::Setup;
+use crate::workload::{daemonset, deployment, job, replicas, statefulset};
 
 /// A controller that can be selected.
 pub(crate) struct Entry {
@@ -30,4 +31,18 @@ pub(crate) const ENTRIES: &[Entry] = &[
         "",
         crate::cluster::nodes::start_eviction,
     ),
+    entry("deployment-controller", "deployment", deployment::start),
+    entry(
+        "replicaset-controller",
+        "replicaset",
+        replicas::start_replica_sets,
+    ),
+    entry(
+        "replicationcontroller-controller",
+        "replicationcontroller",
+        replicas::start_replication_controllers,
+    ),
+    entry("job-controller", "job", job::start),
+    entry("statefulset-controller", "statefulset", statefulset::start),
+    entry("daemonset-controller", "daemonset", daemonset::start),
 ];
