@@ -2,7 +2,10 @@
 //! The table of controllers: kube-controller-manager's names for them, and how each is started.
 
 use crate::setup::Setup;
-use crate::workload::{daemonset, deployment, job, replicas, statefulset};
+use crate::workload::{
+    cronjob, daemonset, deployment, job, node_ttl, pod_gc, replicas, statefulset,
+    ttl_after_finished,
+};
 
 /// A controller that can be selected.
 pub(crate) struct Entry {
@@ -45,4 +48,12 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("job-controller", "job", job::start),
     entry("statefulset-controller", "statefulset", statefulset::start),
     entry("daemonset-controller", "daemonset", daemonset::start),
+    entry("cronjob-controller", "cronjob", cronjob::start),
+    entry(
+        "ttl-after-finished-controller",
+        "ttl-after-finished",
+        ttl_after_finished::start,
+    ),
+    entry("pod-garbage-collector-controller", "podgc", pod_gc::start),
+    entry("ttl-controller", "ttl", node_ttl::start),
 ];

@@ -8,10 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use kube::api::{Patch, PatchParams};
 use kube::core::{Selector, SelectorExt as _};
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
-use crate::cache::{Cache, Kind, Queue};
+use crate::cache::{Cache, Kind, Namespaced, Queue};
 use crate::error::{Error, Refusal as _, Result};
 
 /// The reference that says who controls the object.
@@ -125,16 +125,12 @@ fn relation(object: &ObjectMeta, owner: &ObjectMeta, matches: bool) -> Relation 
 
 /// The objects that `owner` controls: those that it does already and that `wanted` accepts, with those that nobody does
 /// and that it accepts taken up. What it controls and no longer accepts is let go.
-pub(crate) async fn claim<O: Kind, C: Kind>(
+pub(crate) async fn claim<O: Namespaced, C: Namespaced>(
     client: &Client,
     cache: &Cache<C>,
     owner: &O,
     wanted: impl Fn(&C) -> bool,
-) -> Result<Vec<Arc<C>>>
-where
-    O: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-    C: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-{
+) -> Result<Vec<Arc<C>>> {
     let namespace = owner.namespace().unwrap_or_default();
     let uid = owner.meta().uid.as_deref().unwrap_or("");
     let candidates = cache.in_namespace(&namespace, |object| match controller_of(object.meta()) {
@@ -189,10 +185,7 @@ fn is_invalid(error: &kube::Error) -> bool {
 }
 
 /// Nothing is adopted on the word of a cache: the owner may be gone, and another of its name may be there.
-async fn is_still_there<O: Kind>(client: &Client, owner: &O, namespace: &str) -> Result
-where
-    O: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-{
+async fn is_still_there<O: Namespaced>(client: &Client, owner: &O, namespace: &str) -> Result {
     let owners: Api<O> = Api::namespaced(client.clone(), namespace);
     let fresh = owners.get(&owner.name_any()).await?;
     if fresh.uid() == owner.uid() && fresh.meta().deletion_timestamp.is_none() {
@@ -223,7 +216,7 @@ mod tests {
                     ..Default::default()
                 }]
             }),
-            deletion_timestamp: going.then(|| Time(Timestamp::UNIX_EPOCH)),
+            deletion_timestamp: going.then_some(Time(Timestamp::UNIX_EPOCH)),
             ..Default::default()
         };
         // object's controller, object goes, owner goes, labels match

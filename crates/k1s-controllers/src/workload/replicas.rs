@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::{
     Pod, PodTemplateSpec, ReplicationController, ReplicationControllerCondition,
@@ -17,11 +16,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, PostParams};
 use kube::runtime::controller::Action;
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use serde::Serialize;
 
 use super::{batch, owner, pod, template};
-use crate::cache::{Cache, Kind, Queue};
+use crate::cache::{Cache, Namespaced, Queue};
 use crate::error::{Refusal as _, Result, message};
 use crate::recorder::Recorder;
 use crate::setup::Setup;
@@ -58,7 +57,7 @@ struct Context<O: Replicated> {
 }
 
 /// What a kind that keeps a number of equal pods says of them.
-trait Replicated: Kind + Resource<Scope = NamespaceResourceScope> + Serialize {
+trait Replicated: Namespaced + Serialize {
     /// The source of its events.
     const COMPONENT: &'static str;
 

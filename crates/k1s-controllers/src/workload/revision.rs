@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, numbered.
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::{owner, template};
-use crate::cache::{Cache, Kind};
+use crate::cache::{Cache, Namespaced};
 use crate::error::{Error, Refusal as _, Result};
 
 /// The revisions of one object, oldest first.
-pub(crate) struct History<'a, O: Kind> {
+pub(crate) struct History<'a, O: Namespaced> {
     client: &'a Client,
     cache: &'a Cache<ControllerRevision>,
     owner: &'a O,
@@ -24,7 +23,7 @@ pub(crate) struct History<'a, O: Kind> {
     pub(crate) revisions: Vec<ControllerRevision>,
 }
 
-impl<'a, O: Kind + Resource<Scope = NamespaceResourceScope>> History<'a, O> {
+impl<'a, O: Namespaced> History<'a, O> {
     /// The revisions that are the owner's, and those without an owner that its selector wants.
     pub(crate) async fn of(
         client: &'a Client,

@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::recorder::Recorder;
 use crate::setup::Setup;
 
-pub(crate) use view::is_finished;
+pub(crate) use view::{is_finished, true_condition};
 
 /// `spec.managedBy` of a Job that is this controller's.
 const MANAGED_HERE: &str = "kubernetes.io/job-controller";
