@@ -79,6 +79,7 @@ fn on_store<T>(
         };
         let options = k1s_store::Options {
             read_only,
+            examine: read_only,
             ..k1s_store::Options::default()
         };
         action(place::open(&directory, options)?.as_ref())
