@@ -56,4 +56,49 @@ pub(crate) const ENTRIES: &[Entry] = &[
     ),
     entry("pod-garbage-collector-controller", "podgc", pod_gc::start),
     entry("ttl-controller", "ttl", node_ttl::start),
+    entry(
+        "endpoints-controller",
+        "endpoint",
+        crate::cluster::services::start_endpoints,
+    ),
+    entry(
+        "endpointslice-controller",
+        "endpointslice",
+        crate::cluster::services::start_slices,
+    ),
+    entry(
+        "endpointslice-mirroring-controller",
+        "endpointslicemirroring",
+        crate::cluster::services::start_mirroring,
+    ),
+    entry(
+        "disruption-controller",
+        "disruption",
+        crate::cluster::budgets::start,
+    ),
+    entry(
+        "resourcequota-controller",
+        "resourcequota",
+        crate::cluster::quota::start,
+    ),
+    entry(
+        "persistentvolume-binder-controller",
+        "persistentvolume-binder",
+        crate::cluster::volumes::start_binder,
+    ),
+    entry(
+        "persistentvolumeclaim-protection-controller",
+        "pvc-protection",
+        crate::cluster::volumes::start_claim_protection,
+    ),
+    entry(
+        "persistentvolume-protection-controller",
+        "pv-protection",
+        crate::cluster::volumes::start_volume_protection,
+    ),
+    entry(
+        "ephemeral-volume-controller",
+        "ephemeral-volume",
+        crate::cluster::volumes::start_ephemeral,
+    ),
 ];
