@@ -459,15 +459,21 @@ impl Context {
         }
         let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
         let name = volume.name_any();
-        if spec.is_some_and(|s| s.host_path.is_some()) {
-            return match volumes.delete(&name, &DeleteParams::default()).await {
-                Err(error) if !error.is_not_found() => Err(error.into()),
-                _ => Ok(()),
-            };
-        }
-        let why = format!(
-            "error getting deleter volume plugin for volume {name:?}: no deletable volume plugin matched"
-        );
+        let why = match spec.and_then(|s| s.host_path.as_ref()) {
+            Some(host) if host.path.starts_with("/tmp/") => {
+                return match volumes.delete(&name, &DeleteParams::default()).await {
+                    Err(error) if !error.is_not_found() => Err(error.into()),
+                    _ => Ok(()),
+                };
+            }
+            Some(host) => format!(
+                "host_path deleter only supports /tmp/.+ but received provided {}",
+                host.path
+            ),
+            None => format!(
+                "error getting deleter volume plugin for volume {name:?}: no deletable volume plugin matched"
+            ),
+        };
         self.recorder
             .warning(volume, "VolumeFailedDelete", why.clone());
         let Some(present) = volumes.get_opt(&name).await? else {
