@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use k1s_core::kinds::{self, Kind};
-use k1s_core::quantity::Quantity;
+use k1s_core::quantity::{Quantity, QuantityFormat};
 use k1s_core::rules::quota::{self, Usage};
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use k8s_openapi::jiff::Timestamp;
@@ -29,6 +29,8 @@ use crate::setup::Setup;
 
 /// Objects in one answer of a list.
 const PAGE: u32 = 500;
+/// How long a kind that the server does not have is not asked for again.
+const UNKNOWN_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 
 struct Context {
     client: Client,
@@ -41,7 +43,7 @@ struct Context {
 /// Group and plural of the kinds that are watched, and the watches; they end with it.
 #[derive(Default)]
 struct Watched {
-    kinds: HashSet<(&'static str, &'static str)>,
+    kinds: HashSet<(String, String)>,
     watches: JoinSet<()>,
 }
 
@@ -105,15 +107,29 @@ async fn reconcile(context: &Context, quota: &ResourceQuota) -> Result<Action> {
         .as_object()
         .map(|map| map.keys().cloned().collect())
         .unwrap_or_default();
-    let counted = counted_kinds(&limits);
-    context.watch(&counted);
     let mut used = Usage::new();
-    for kind in counted {
+    for kind in counted_kinds(&limits) {
+        context.watch(kind.group, kind.plural, &resource(kind));
         for limit in limits.iter().filter(|limit| quota::uses(kind, limit)) {
             used.entry(limit.clone()).or_insert_with(Quantity::zero);
         }
         count(context, &namespace, kind, &present, &limits, &mut used).await?;
     }
+    let mut unknown = false;
+    for limit in &limits {
+        if let Some((plural, group)) = custom(limit).filter(|_| !used.contains_key(limit)) {
+            match count_custom(context, &namespace, plural, group, &present).await? {
+                Some(count) => drop(used.insert(limit.clone(), count)),
+                None => unknown = true,
+            }
+        }
+    }
+    let action = if unknown {
+        // Its definition may come.
+        Action::requeue(UNKNOWN_PAUSE)
+    } else {
+        Action::await_change()
+    };
     let used = if used.is_empty() {
         json!({})
     } else {
@@ -121,7 +137,7 @@ async fn reconcile(context: &Context, quota: &ResourceQuota) -> Result<Action> {
     };
     let status = json!({"hard": hard, "used": used});
     if same(present.get("status"), &status) {
-        return Ok(Action::await_change());
+        return Ok(action);
     }
     present["status"] = status;
     let wanted: ResourceQuota = serde_json::from_value(present).map_err(unreadable)?;
@@ -137,7 +153,52 @@ async fn reconcile(context: &Context, quota: &ResourceQuota) -> Result<Action> {
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(Action::await_change())
+    Ok(action)
+}
+
+/// Plural and group of a limit on the number of objects of a kind that is not built in.
+fn custom(limit: &str) -> Option<(&str, &str)> {
+    limit.strip_prefix("count/")?.split_once('.')
+}
+
+/// The number of objects of a kind that is not built in; none where the server has no such kind.
+async fn count_custom(
+    context: &Context,
+    namespace: &str,
+    plural: &str,
+    group: &str,
+    quota: &Value,
+) -> Result<Option<Quantity>> {
+    let found = match kube::discovery::group(&context.client, group).await {
+        Ok(found) => found,
+        Err(kube::Error::Discovery(_)) => return Ok(None),
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let kinds = found.recommended_resources();
+    let Some((resource, _)) = kinds.into_iter().find(|(kind, _)| kind.plural == plural) else {
+        return Ok(None);
+    };
+    context.watch(group, plural, &resource);
+    let scoped = ["/spec/scopes", "/spec/scopeSelector"]
+        .iter()
+        .any(|path| quota.pointer(path).is_some());
+    let mut count = 0;
+    if !scoped {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), namespace, &resource);
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let list = api.list_metadata(&params).await?;
+            count += list.items.len();
+            match list.metadata.continue_ {
+                Some(token) if !token.is_empty() => params = params.continue_token(&token),
+                _ => break,
+            }
+        }
+    }
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    Ok(Some(Quantity::new(count, QuantityFormat::DecimalSi)))
 }
 
 fn unreadable(error: serde_json::Error) -> Error {
@@ -212,46 +273,44 @@ async fn count(
 }
 
 impl Context {
-    /// Watches the deletions of kinds that a quota counts; pods are heard of anyway.
-    fn watch(&self, kinds: &[&'static Kind]) {
+    /// Watches the deletions of a kind that a quota counts; pods are heard of anyway.
+    fn watch(&self, group: &str, plural: &str, resource: &ApiResource) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        for kind in kinds {
-            let is_pod = kind.group.is_empty() && kind.plural == "pods";
-            if is_pod || !watched.kinds.insert((kind.group, kind.plural)) {
-                continue;
-            }
-            let api: Api<PartialObjectMeta<DynamicObject>> =
-                Api::all_with(self.client.clone(), &resource(kind));
-            let (quotas, queue) = (self.quotas.clone(), self.queue.clone());
-            watched.watches.spawn(async move {
-                let events = watcher(api, watcher::Config::default()).default_backoff();
-                let mut events = std::pin::pin!(events);
-                let mut listed = true;
-                while let Some(event) = events.next().await {
-                    let namespace = match event {
-                        Ok(Event::Delete(object)) => object.namespace(),
-                        // After the first list nothing is known of what went before the next.
-                        Ok(Event::InitDone) if listed => {
-                            listed = false;
-                            None
-                        }
-                        Ok(Event::InitDone) => {
-                            for quota in quotas.store().state() {
-                                queue.add(ObjectRef::from_obj(quota.as_ref()));
-                            }
-                            None
-                        }
-                        Ok(_) => None,
-                        Err(error) => {
-                            tracing::debug!(%error, "watch for quotas");
-                            None
-                        }
-                    };
-                    for key in keys_of(&quotas, namespace.as_deref()) {
-                        queue.add(key);
-                    }
-                }
-            });
+        let is_pod = group.is_empty() && plural == "pods";
+        if is_pod || !watched.kinds.insert((group.to_owned(), plural.to_owned())) {
+            return;
         }
+        let api: Api<PartialObjectMeta<DynamicObject>> =
+            Api::all_with(self.client.clone(), resource);
+        let (quotas, queue) = (self.quotas.clone(), self.queue.clone());
+        watched.watches.spawn(async move {
+            let events = watcher(api, watcher::Config::default()).default_backoff();
+            let mut events = std::pin::pin!(events);
+            let mut listed = true;
+            while let Some(event) = events.next().await {
+                let namespace = match event {
+                    Ok(Event::Delete(object)) => object.namespace(),
+                    // After the first list nothing is known of what went before the next.
+                    Ok(Event::InitDone) if listed => {
+                        listed = false;
+                        None
+                    }
+                    Ok(Event::InitDone) => {
+                        for quota in quotas.store().state() {
+                            queue.add(ObjectRef::from_obj(quota.as_ref()));
+                        }
+                        None
+                    }
+                    Ok(_) => None,
+                    Err(error) => {
+                        tracing::debug!(%error, "watch for quotas");
+                        None
+                    }
+                };
+                for key in keys_of(&quotas, namespace.as_deref()) {
+                    queue.add(key);
+                }
+            }
+        });
     }
 }
