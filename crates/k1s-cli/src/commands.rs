@@ -32,6 +32,7 @@ mod scale;
 mod set;
 mod version;
 mod wait;
+mod watch;
 
 /// The commands, in the order of the help.
 pub const COMMANDS: &[&Command] = &[
@@ -49,6 +50,7 @@ pub const COMMANDS: &[&Command] = &[
     &cluster_info::COMMAND,
     &nodes::CORDON,
     &nodes::UNCORDON,
+    &nodes::DRAIN,
     &nodes::TAINT,
     &describe::COMMAND,
     &auth::COMMAND,
@@ -58,6 +60,7 @@ pub const COMMANDS: &[&Command] = &[
     &patch::COMMAND,
     &replace::COMMAND,
     &wait::COMMAND,
+    &watch::COMMAND,
     &label::LABEL,
     &label::ANNOTATE,
     &completion::COMMAND,
