@@ -8,6 +8,7 @@ mod api_versions;
 mod apply;
 mod auth;
 mod autoscale;
+mod bench;
 mod cluster_info;
 mod completion;
 mod config;
@@ -63,6 +64,7 @@ pub const COMMANDS: &[&Command] = &[
     &watch::COMMAND,
     &label::LABEL,
     &label::ANNOTATE,
+    &bench::COMMAND,
     &completion::COMMAND,
     &completion::NEXT,
     &api_resources::COMMAND,

@@ -127,3 +127,22 @@ fn own_commands_have_examples() {
         assert!(help.contains("\nExamples:\n  # "), "{help}");
     }
 }
+
+#[test]
+fn a_bench_measures_every_operation_and_leaves_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path();
+    let bench = ["bench", "--count=20", "-c", "4", "--size=10", "-o", "json"];
+    let figures = json(&output(data, &bench));
+    let operations: Vec<&str> = figures["operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| o["operation"].as_str().unwrap())
+        .collect();
+    assert_eq!(operations, ["create", "get", "patch", "list", "delete"]);
+    let names = output(data, &["get", "namespaces", "-o", "name"]);
+    assert!(!names.contains("k1s-bench-"), "{names}");
+    assert!(output(data, &["bench", "--count=2"]).starts_with("OPERATION"));
+    assert!(refusal(data, &["bench", "--count=0"]).contains("is not between 1 and"));
+}
