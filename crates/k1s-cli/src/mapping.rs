@@ -345,6 +345,21 @@ impl Context {
             })
     }
 
+    /// Whether a word names a category (`all`) and no kind that is built into an API of this process.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn is_category(&self, word: &str) -> Result<bool> {
+        if word.contains('.') {
+            return Ok(false);
+        }
+        if self.transport()?.in_process() && kinds::all().iter().any(|k| kind_is_named(k, word)) {
+            return Ok(false);
+        }
+        let mut all = self.resources().await?.iter();
+        Ok(all.any(|r| r.categories.iter().any(|c| c == word)))
+    }
+
     /// The resources of a category, `all`, in the order of preference.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ async fn add(cx: &Context, words: &Parsed) -> Result {
     };
     let mut spec =
         json!({"category": words.text("category"), "quantity": words.number("quantity")});
-    if words.has("shelf") {
+    if words.given("shelf") {
         spec["shelf"] = words.text("shelf").into();
     }
     let items = cx
