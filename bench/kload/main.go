@@ -191,7 +191,7 @@ func must(code int, want int, b []byte) {
 
 func main() {
 	if len(os.Args) < 2 {
-		die(fmt.Errorf("kload create|get|update|delete|list|watch|ready [flags]"))
+		die(fmt.Errorf("kload create|get|update|delete|list|watch|replay|ready [flags]"))
 	}
 	mode := os.Args[1]
 	die(flag.CommandLine.Parse(os.Args[2:]))
@@ -296,6 +296,39 @@ func main() {
 		}
 		wg.Wait()
 		report(mode, *n, time.Since(start), lat, fmt.Sprintf("watches=%d", *watches))
+	case "replay":
+		// writes first, then reads all of them as events from where it began; only the reading is timed
+		_, b := do(0, "GET", path("")+"?limit=1", "", nil)
+		var l struct {
+			Metadata struct {
+				Version string `json:"resourceVersion"`
+			} `json:"metadata"`
+		}
+		die(json.Unmarshal(b, &l))
+		each("create", func(w, i int) {
+			code, b := do(w, "POST", path(""), "application/json", body(name(i)))
+			must(code, 201, b)
+		})
+		start := time.Now()
+		req, err := http.NewRequest("GET", server+path("")+"?watch=true&resourceVersion="+l.Metadata.Version, nil)
+		die(err)
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		res, err := clients[0].Do(req)
+		die(err)
+		must(res.StatusCode, 200, nil)
+		r := bufio.NewReaderSize(res.Body, 1<<20)
+		for seen := 0; seen < *n; seen++ {
+			line, err := r.ReadBytes('\n')
+			die(err)
+			if !bytes.Contains(line[:40], []byte("ADDED")) {
+				die(fmt.Errorf("event %d of the replay is %.100s", seen, line))
+			}
+		}
+		wall := time.Since(start)
+		res.Body.Close()
+		report(mode, *n, wall, []time.Duration{wall}, "")
 	case "ready":
 		// how long until /readyz answers ok, polled every 2 ms
 		start := time.Now()

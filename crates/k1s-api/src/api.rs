@@ -287,7 +287,7 @@ pub(crate) fn namespace_kind() -> &'static Kind {
 }
 
 pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|w| w == needle)
+    memchr::memmem::find(haystack, needle).is_some()
 }
 
 /// Details of a status about an object, under the name of its kind, as some refusals have them.

@@ -8,6 +8,7 @@ mod api_versions;
 mod apply;
 mod auth;
 mod autoscale;
+mod bench;
 mod cluster_info;
 mod completion;
 mod config;
@@ -32,6 +33,7 @@ mod scale;
 mod set;
 mod version;
 mod wait;
+mod watch;
 
 /// The commands, in the order of the help.
 pub const COMMANDS: &[&Command] = &[
@@ -49,6 +51,7 @@ pub const COMMANDS: &[&Command] = &[
     &cluster_info::COMMAND,
     &nodes::CORDON,
     &nodes::UNCORDON,
+    &nodes::DRAIN,
     &nodes::TAINT,
     &describe::COMMAND,
     &auth::COMMAND,
@@ -58,8 +61,10 @@ pub const COMMANDS: &[&Command] = &[
     &patch::COMMAND,
     &replace::COMMAND,
     &wait::COMMAND,
+    &watch::COMMAND,
     &label::LABEL,
     &label::ANNOTATE,
+    &bench::COMMAND,
     &completion::COMMAND,
     &completion::NEXT,
     &api_resources::COMMAND,

@@ -78,7 +78,11 @@ pub const FLAGS: &[Flag] = &[
     Flag::text("token", "Bearer token."),
     Flag::text("user", "User of the kubeconfig."),
     Flag::text("username", "User name for basic authentication."),
+    Flag::text("log-flush-frequency", "Accepted for kubectl's sake."),
+    Flag::text("profile", "Accepted for kubectl's sake."),
+    Flag::text("profile-output", "Accepted for kubectl's sake."),
     Flag::number("v", "0", "Accepted for kubectl's sake.").short('v'),
+    Flag::text("vmodule", "Accepted for kubectl's sake."),
     Flag::switch(
         "warnings-as-errors",
         "Treat warnings of the server as errors.",

@@ -14,7 +14,7 @@ mod lookup;
 mod node;
 pub(crate) mod page;
 mod plain;
-mod pod;
+pub(crate) mod pod;
 mod policy;
 mod quantity;
 pub(crate) mod rbac;

@@ -51,7 +51,7 @@ impl Draft {
             command.args(&words[1..]).arg(&self.path);
         }
         match command.status() {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !words[0].contains('/') => {
                 return Err(Error::message(format!(
                     "unable to launch the editor {}",
                     Quoted(&editor)
@@ -59,9 +59,13 @@ impl Draft {
             }
             Ok(status) if status.success() => {}
             _ => {
+                let shell = match words.get(1).map(String::as_str) {
+                    Some("-c") => format!("{} -c ", words[0]),
+                    _ => String::new(),
+                };
                 return Err(Error::message(format!(
                     "there was a problem with the editor {}",
-                    Quoted(&editor)
+                    Quoted(&format!("{shell}{editor}"))
                 )));
             }
         }

@@ -12,7 +12,7 @@ use crate::flag::{Flag, Kind};
 pub(crate) fn of(command: &Command, path: &str) -> String {
     let mut out = format!("{}\n", command.about);
     let full = if path.is_empty() {
-        PROGRAM.to_owned()
+        PROGRAM.to_string()
     } else {
         format!("{PROGRAM} {path}")
     };

@@ -2,10 +2,11 @@
 //! kubectl-compatible command line over any Kubernetes API.
 //!
 //! The library knows neither the store nor the API's rules: a [`transport::Transport`] carries HTTP requests to a server or straight
-//! into a service in this process. Entry points: [`run::run`] with the tree [`commands::ROOT`], or a tree of one's own that holds
-//! [`commands::COMMANDS`]; a command is a [`command::Command`] whose function gets a [`context::Context`] and its [`flag::Parsed`]
-//! words.
+//! into a service in this process. Entry points: [`app::App`] for a whole program, with commands of its own before those of the
+//! library; [`run::run`] for a tree of commands and streams of one's own. A command is a [`command::Command`] whose function gets
+//! a [`context::Context`] and its [`flag::Parsed`] words.
 
+pub mod app;
 pub mod client;
 pub mod command;
 pub mod commands;
@@ -25,6 +26,7 @@ pub mod kubeconfig;
 pub mod mapping;
 mod patching;
 pub mod print;
+mod program;
 pub mod run;
 pub mod selection;
 pub mod source;
@@ -33,5 +35,4 @@ pub mod transport;
 pub mod watch;
 pub mod writing;
 
-/// The name of the program in its own messages.
-pub const PROGRAM: &str = "k1s";
+pub use program::{PROGRAM, Program};

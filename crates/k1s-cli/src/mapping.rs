@@ -233,17 +233,6 @@ fn version_rank(version: &str) -> (u8, u32, u32) {
     }
 }
 
-/// The built-in kinds in the order of preference.
-fn built_in() -> Vec<&'static Kind> {
-    let mut all: Vec<&Kind> = kinds::all().iter().collect();
-    all.sort_by(|a, b| {
-        (group_rank(a.group), a.group)
-            .cmp(&(group_rank(b.group), b.group))
-            .then_with(|| version_rank(b.version).cmp(&version_rank(a.version)))
-    });
-    all
-}
-
 fn kind_is_named(kind: &Kind, word: &str) -> bool {
     kind.short_names.contains(&word)
         || word.eq_ignore_ascii_case(kind.plural)
@@ -356,22 +345,28 @@ impl Context {
             })
     }
 
+    /// Whether a word names a category (`all`) and no kind that is built into an API of this process.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn is_category(&self, word: &str) -> Result<bool> {
+        if word.contains('.') {
+            return Ok(false);
+        }
+        if self.transport()?.in_process() && kinds::all().iter().any(|k| kind_is_named(k, word)) {
+            return Ok(false);
+        }
+        let mut all = self.resources().await?.iter();
+        Ok(all.any(|r| r.categories.iter().any(|c| c == word)))
+    }
+
     /// The resources of a category, `all`, in the order of preference.
     ///
     /// # Errors
     /// When the API cannot be asked.
     pub async fn category(&self, name: &str) -> Result<Vec<Rc<Resource>>> {
         let mut found: Vec<Rc<Resource>> = Vec::new();
-        let all: Vec<Rc<Resource>> = if self.transport()?.in_process() && name == "all" {
-            built_in()
-                .into_iter()
-                .filter(|k| k.categories.contains(&name))
-                .map(|k| Rc::new(Resource::of_kind(k)))
-                .collect()
-        } else {
-            self.resources().await?.to_vec()
-        };
-        for resource in all {
+        for resource in self.resources().await?.iter().cloned() {
             let member = resource.categories.iter().any(|c| c == name);
             let known = found
                 .iter()

@@ -117,11 +117,11 @@ async fn carry_out(
         return run(context, parsed).await;
     }
     let Some(word) = parsed.args.first() else {
-        context.print(help::of(command, &parsed.path))?;
+        let help = help::of(command, &parsed.path);
         return match std::ptr::eq(root, command) {
-            true => Ok(()),
+            true => context.print(help),
             // Half a command is a mistake.
-            false => Err(Error::Exit(1)),
+            false => Err(Error::Text(help)),
         };
     };
     if !std::ptr::eq(root, command) {

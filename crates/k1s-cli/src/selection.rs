@@ -319,7 +319,7 @@ impl Selection {
     async fn kinds(&self, cx: &Context, words: &str) -> Result<Vec<String>> {
         let mut out = Vec::new();
         for word in words.split(',') {
-            if word == "all" {
+            if cx.is_category(word).await? {
                 for resource in cx.category(word).await? {
                     let listed = resource.verbs.iter().any(|v| v == "list");
                     if listed {

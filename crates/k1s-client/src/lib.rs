@@ -7,11 +7,8 @@
 //!
 //! A client needs a running tokio runtime, as every `kube::Client` does.
 
-use http::Request;
 use k1s_api::{Api, Identity};
 use kube::Client;
-use kube::client::Body;
-use tower::ServiceExt as _;
 
 /// A client that asks as the administrator.
 #[must_use]
@@ -22,10 +19,5 @@ pub fn client(api: Api, default_namespace: impl Into<String>) -> Client {
 /// A client that asks as somebody else.
 #[must_use]
 pub fn client_as(api: Api, identity: Identity, default_namespace: impl Into<String>) -> Client {
-    // The identity goes where the listener would put a certificate's.
-    let identified = api.map_request(move |mut request: Request<Body>| {
-        request.extensions_mut().insert(identity.clone());
-        request
-    });
-    Client::new(identified, default_namespace)
+    Client::new(api.identified(identity), default_namespace)
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -28,6 +29,11 @@ impl<K> Kind for K where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
+
+/// A kind that lives in namespaces.
+pub(crate) trait Namespaced: Kind + Resource<Scope = NamespaceResourceScope> {}
+
+impl<K: Kind + Resource<Scope = NamespaceResourceScope>> Namespaced for K {}
 
 /// How long a controller waits to see its own write before it goes on without. A watch that is down for longer is made
 /// anew with a list, which has the write.

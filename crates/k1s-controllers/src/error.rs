@@ -71,3 +71,11 @@ impl Refusal for Error {
         }
     }
 }
+
+/// What the API said, in the words that Kubernetes' controllers put into events and conditions.
+pub(crate) fn message(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

@@ -10,8 +10,6 @@
 //! What it is not: garbage collection of dependents, the end of namespaces and default service accounts belong to the API
 //! service itself and are always on.
 
-#![expect(dead_code, reason = "what the first controllers do not need yet")]
-
 mod cache;
 mod cluster;
 mod error;

@@ -121,6 +121,11 @@ pub(crate) trait Engine: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether everything can be read without harm; called before everything is read to be judged.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Copies everything to a new directory.
     fn copy_to(&self, directory: &Path) -> Result<()>;
 }

@@ -12,6 +12,8 @@ mod bell;
 mod directory;
 mod environment;
 mod group;
+#[cfg(all(unix, target_pointer_width = "64"))]
+mod pages;
 mod redo;
 mod transaction;
 
@@ -109,6 +111,9 @@ pub(crate) struct Lmdb {
 impl Lmdb {
     pub(crate) fn open(directory: &Path, options: &Options) -> Result<Self> {
         let lmdb = Self::map(directory, options)?;
+        if options.examine {
+            lmdb.check()?;
+        }
         let found = lmdb.format()?;
         if options.read_only {
             if found.is_none() {
@@ -246,6 +251,11 @@ impl Engine for Lmdb {
             *listener = Some(self.bell.listen(heard)?);
         }
         Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        let _held = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        self.environment.check_pages()
     }
 
     fn copy_to(&self, directory: &Path) -> Result<()> {

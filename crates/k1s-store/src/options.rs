@@ -39,6 +39,9 @@ pub struct Options {
     pub group_commit: bool,
     /// Open without ever writing.
     pub read_only: bool,
+    /// Examine every page before anything else is read, for a file that may be damaged. Takes as long
+    /// as to read the file.
+    pub examine: bool,
     /// Address space to start with, in bytes; a default that suits the machine if none.
     pub map_size: Option<usize>,
     /// The clock that times to live are measured with.
@@ -52,6 +55,7 @@ impl Default for Options {
             watch_buffer: 1000,
             group_commit: false,
             read_only: false,
+            examine: false,
             map_size: None,
             clock: Clock::default(),
         }

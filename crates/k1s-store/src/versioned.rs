@@ -376,6 +376,7 @@ impl<E: Engine> Store for Versioned<E> {
     }
 
     fn check(&self) -> Result<Report> {
+        self.core.engine.check()?;
         self.core
             .engine
             .snapshot(|reader| check::check(reader, E::CHECKSUMS))

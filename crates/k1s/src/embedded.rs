@@ -11,18 +11,13 @@ use k1s_cli::flag::Parsed;
 use k1s_cli::transport::Transport;
 use k1s_cli::transport::service::InProcess;
 use k1s_server::pki::{Kept, Pki};
-use tower::ServiceExt as _;
 
 use crate::place;
 
 /// The way to the API of the store that the flags name, as the administrator.
 pub(crate) fn transport(flags: &Parsed) -> k1s_cli::error::Result<Rc<dyn Transport>> {
     let api = open(flags).map_err(|e| Error::message(format!("{e:#}")))?;
-    let as_admin = api.map_request(|mut request: http::Request<_>| {
-        request.extensions_mut().insert(Identity::admin());
-        request
-    });
-    Ok(Rc::new(InProcess::new(as_admin)))
+    Ok(Rc::new(InProcess::new(api.identified(Identity::admin()))))
 }
 
 fn open(flags: &Parsed) -> Result<Api> {

@@ -30,6 +30,38 @@ pub(crate) fn directory(flags: &Parsed) -> Result<Option<PathBuf>> {
     }
 }
 
+/// Where the store of a data directory is.
+pub(crate) fn store_of(directory: &Path) -> PathBuf {
+    directory.join(STORE)
+}
+
+/// Where the keys of a data directory are.
+pub(crate) fn keys_of(directory: &Path) -> PathBuf {
+    directory.join("pki")
+}
+
+/// Whether a data directory has a store.
+pub(crate) fn has_store(directory: &Path) -> bool {
+    store_of(directory).is_dir()
+}
+
+/// How many bytes the store of a data directory takes on the disk.
+pub(crate) fn size_of_store(directory: &Path) -> Result<u64> {
+    let store = store_of(directory);
+    let entries =
+        std::fs::read_dir(&store).with_context(|| format!("cannot read {}", store.display()))?;
+    let mut blocks = 0;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read {}", store.display()))?;
+        let metadata = entry
+            .metadata()
+            .with_context(|| format!("cannot read {}", entry.path().display()))?;
+        blocks += std::os::unix::fs::MetadataExt::blocks(&metadata);
+    }
+    // The system counts in blocks of 512 bytes, whatever the disk's own are.
+    Ok(blocks * 512)
+}
+
 /// Opens the store of a data directory, and makes both when they are not there.
 pub(crate) fn open(directory: &Path, options: Options) -> Result<Arc<dyn Store>> {
     private_file::directory(directory)?;

@@ -15,6 +15,8 @@ extern crate std;
 
 mod crc;
 mod error;
+#[cfg(feature = "sim")]
+mod file;
 mod images;
 mod kv;
 mod layout;
@@ -27,6 +29,8 @@ mod slots;
 mod storage;
 
 pub use error::Error;
+#[cfg(feature = "sim")]
+pub use file::{FileError, FlashFile};
 pub use images::{ImageReader, StoredImage};
 pub use kv::MAX_VALUE_BYTES;
 pub use layout::{Area, Layout, LayoutError};

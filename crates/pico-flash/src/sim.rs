@@ -229,6 +229,7 @@ impl NorFlash for SimFlash {
             let erases = self.wear.entry(sector).or_insert(0);
             *erases += 1;
             let worn = *erases > self.endurance;
+            self.changed.push(sector);
             if self.operation() {
                 // cells rise to one each in its own time
                 let sixteenths = [0, 1, 8, 15, 16][(self.next() % 5) as usize];
@@ -239,7 +240,6 @@ impl NorFlash for SimFlash {
                 *self.sector(sector) = bytes;
                 return Err(SimError::PowerCut);
             }
-            self.changed.push(sector);
             if !worn {
                 self.sectors.remove(&sector);
             }

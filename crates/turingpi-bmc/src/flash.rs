@@ -346,6 +346,7 @@ impl Bmc {
                 }
                 _ = ticks.tick() => {}
             }
+            let asked = watch.since_start();
             let state = match self.flash_state().await {
                 Ok(state) => state,
                 // the board may be busy; that it is gone is told after a while
@@ -360,8 +361,23 @@ impl Bmc {
                 Err(e) => return Err(e),
             };
             answered = Instant::now();
-            match watch.look(&state).map_err(failed)? {
+            match watch.look(&state, asked).map_err(failed)? {
                 state::Seen::Done(size) => {
+                    // `Done` does not say whose: an upload that was not taken whole is proof that it is somebody else's
+                    let taken = match sent {
+                        Some(done) => done,
+                        None => tokio::time::timeout(APPEAR, &mut sending)
+                            .await
+                            .unwrap_or_else(|_| {
+                                Some(Err(self.connector().timed_out(what, APPEAR)))
+                            }),
+                    };
+                    if let Some(Err(e)) = taken {
+                        log::debug!("the upload of the transfer that is done: {e}");
+                        return Err(failed(TransferError::PreEmpted(
+                            "it is done already".into(),
+                        )));
+                    }
                     return Ok(Flashed {
                         sha256: image.sha256.clone(),
                         size,

@@ -220,7 +220,7 @@ impl Run<'_> {
         };
         self.note(&current, &target);
         if self.writer.dry_run == DryRun::Client {
-            return self.tell(&target.resource.clone(), target.value, "configured");
+            return self.tell(&target.resource, current, "configured");
         }
         if annotation(&current, LAST_APPLIED).is_none() {
             self.cx.talk(format_args!(

@@ -104,7 +104,7 @@ fn script(cx: &Context, args: &Parsed) -> Result {
             ));
         }
     };
-    cx.print(script.replace("PROGRAM", PROGRAM))
+    cx.print(script.replace("PROGRAM", PROGRAM.as_str()))
 }
 
 /// What may stand in place of the last word.

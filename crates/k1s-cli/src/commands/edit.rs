@@ -185,8 +185,15 @@ fn stripped(text: &str, comment: &str) -> String {
 
 async fn run(cx: &Context, args: &Parsed) -> Result {
     let writer = Writer::new(args)?;
+    let form = args.text("output");
+    if !["", "json", "kyaml", "yaml"].contains(&form) {
+        return Err(Error::message(format!(
+            "unable to match a printer suitable for the output format \"{form}\", allowed formats are: json,kyaml,yaml"
+        )));
+    }
     let mut outcome = Outcome::new(args)?;
-    let selection = Selection::new(cx, args)?;
+    let mut selection = Selection::new(cx, args)?;
+    selection.bare_kind_is_all = true;
     let (mut targets, mut errors) = (Vec::new(), Vec::new());
     for target in selection.targets(cx, args, true).await? {
         match target {

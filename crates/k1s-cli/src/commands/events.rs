@@ -109,6 +109,10 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     }
     events.sort_by_cached_key(|event| moment(event).parse::<jiff::Timestamp>().ok());
     if let Some(mut printer) = printer {
+        for event in &mut events {
+            event["apiVersion"] = "v1".into();
+            event["kind"] = "Event".into();
+        }
         return printer.print(
             cx,
             &json!({ "apiVersion": "v1", "kind": "EventList", "items": events, "metadata": {} }),

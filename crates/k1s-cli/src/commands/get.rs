@@ -18,7 +18,7 @@ use crate::selection::{ALL_NAMESPACES, Ask, Plan, Selection};
 use crate::source;
 
 mod order;
-mod watch;
+pub(super) mod watch;
 
 /// `get`.
 pub(super) static COMMAND: Command = Command {

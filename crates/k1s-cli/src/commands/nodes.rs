@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cordon`, `uncordon`, `taint`: what may run on nodes.
+//! `cordon`, `uncordon`, `drain`, `taint`: what may run on nodes.
 
+mod drain;
 mod taint;
 
 use k1s_core::object::is_true;
+use k1s_core::quote::Quoted;
 use serde_json::json;
 
 use crate::command::Command;
@@ -11,9 +13,10 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::Parsed;
 use crate::print::{self, DryRun};
-use crate::selection::{SELECTORS, Selection};
+use crate::selection::{SELECTORS, Selection, Target};
 use crate::writing::{PatchType, Writer};
 
+pub(super) use drain::COMMAND as DRAIN;
 pub(super) use taint::COMMAND as TAINT;
 
 /// `cordon`.
@@ -57,57 +60,62 @@ async fn schedule(cx: &Context, flags: &Parsed, unschedulable: bool) -> Result {
         dry_run: DryRun::new(flags)?,
         validation: None,
     };
-    let done = if unschedulable {
-        "cordoned"
-    } else {
-        "uncordoned"
-    };
     let mut errors = Vec::new();
+    for target in named(cx, flags).await? {
+        if let Err(error) = cordon(cx, &writer, &target, unschedulable).await {
+            errors.push(error);
+        }
+    }
+    Error::all(errors)
+}
+
+/// The nodes that the command line names; nothing is done to any of them if one cannot be had.
+async fn named(cx: &Context, flags: &Parsed) -> Result<Vec<Target>> {
+    if !flags.args.is_empty() && !flags.text("selector").is_empty() {
+        return Err(Error::usage(
+            "cannot specify both a node name and a --selector option",
+            flags,
+        ));
+    }
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
     for target in nodes(cx, flags, &flags.args)
         .await?
         .targets(cx, flags, true)
         .await?
     {
-        let target = match target {
-            Ok(target) => target,
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
-        if is_true(&target.value, &["spec", "unschedulable"]) == unschedulable {
-            cx.line(format_args!(
-                "node/{} already {done}{}",
-                target.name,
-                writer.dry_run.suffix()
-            ))?;
-            continue;
+        match target {
+            Ok(target) => found.push(target),
+            Err(error) => errors.push(error),
         }
-        if writer.dry_run != DryRun::Client {
-            let wanted = if unschedulable {
-                json!(true)
-            } else {
-                json!(null)
-            };
-            let patch = json!({ "spec": { "unschedulable": wanted } });
-            if let Err(error) = writer
-                .patch(cx, &target, "", PatchType::Strategic, patch.to_string())
-                .await
-            {
-                errors.push(Error::message(format!(
-                    "unable to {} node {:?}: {error}",
-                    flags.path, target.name
-                )));
-                continue;
-            }
-        }
-        cx.line(format_args!(
-            "node/{} {done}{}",
-            target.name,
-            writer.dry_run.suffix()
-        ))?;
     }
-    Error::all(errors)
+    Error::all(errors)?;
+    Ok(found)
+}
+
+/// Lets no more pods onto a node, or lets them again.
+async fn cordon(cx: &Context, writer: &Writer, target: &Target, unschedulable: bool) -> Result {
+    let (verb, done, wanted) = if unschedulable {
+        ("cordon", "cordoned", json!(true))
+    } else {
+        ("uncordon", "uncordoned", json!(null))
+    };
+    let suffix = writer.dry_run.suffix();
+    if is_true(&target.value, &["spec", "unschedulable"]) == unschedulable {
+        return cx.line(format_args!("node/{} already {done}{suffix}", target.name));
+    }
+    if writer.dry_run != DryRun::Client {
+        let patch = json!({ "spec": { "unschedulable": wanted } });
+        writer
+            .patch(cx, target, "", PatchType::Strategic, patch.to_string())
+            .await
+            .map_err(|error| {
+                Error::message(format!(
+                    "unable to {verb} node {}: {error}",
+                    Quoted(&target.name)
+                ))
+            })?;
+    }
+    cx.line(format_args!("node/{} {done}{suffix}", target.name))
 }
 
 /// The selection of nodes by their names.

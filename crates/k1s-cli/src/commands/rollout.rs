@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `rollout`: how far a change of pods has come; pausing, going on, starting anew.
 
+mod history;
 mod progress;
+mod revisions;
+mod undo;
 
 use std::time::Duration;
 
@@ -29,7 +32,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Follow and steer the rollout of a change",
     examples: &[],
     flags: &[],
-    subcommands: &[&PAUSE, &RESTART, &RESUME, &STATUS],
+    subcommands: &[&HISTORY, &PAUSE, &RESTART, &RESUME, &STATUS, &UNDO],
     run: None,
 };
 
@@ -38,6 +41,65 @@ const COMMON: &[Flag] = &[
         .default("kubectl-rollout"),
     Flag::text("selector", "Only objects with such labels.").short('l'),
 ];
+
+static HISTORY: Command = Command {
+    name: "history",
+    aliases: &[],
+    usage: "(-f FILE | TYPE NAME) [--revision=N]",
+    about: "Show the revisions of an object",
+    examples: &[
+        (
+            "Which revisions there are",
+            "rollout history deployment/web",
+        ),
+        (
+            "What the pods of one were",
+            "rollout history deployment/web --revision=3",
+        ),
+    ],
+    flags: &[
+        source::FLAGS,
+        print::FLAGS,
+        COMMON,
+        &[Flag::number("revision", "0", "Revision to show.")],
+    ],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(history::run(cx, flags))),
+};
+
+static UNDO: Command = Command {
+    name: "undo",
+    aliases: &[],
+    usage: "(-f FILE | TYPE NAME) [--to-revision=N]",
+    about: "Go back to an earlier revision",
+    examples: &[
+        (
+            "To the revision before this one",
+            "rollout undo deployment/web",
+        ),
+        (
+            "To a revision by its number",
+            "rollout undo daemonset/agent --to-revision=3",
+        ),
+        (
+            "What the pods would be then",
+            "rollout undo deployment/web --dry-run=client",
+        ),
+    ],
+    flags: &[
+        source::FLAGS,
+        print::FLAGS,
+        print::DRY_RUN,
+        COMMON,
+        &[Flag::number(
+            "to-revision",
+            "0",
+            "Revision to go back to; 0 is the one before this.",
+        )],
+    ],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(undo::run(cx, flags))),
+};
 
 static PAUSE: Command = Command {
     name: "pause",

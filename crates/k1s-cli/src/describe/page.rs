@@ -110,6 +110,11 @@ impl Page {
         self.annotations("Annotations", object.map("metadata.annotations"));
     }
 
+    /// The page as it was written, with its tabs; control characters as in [`Page::finish`].
+    pub(crate) fn raw(self) -> String {
+        self.text.replace('\x1b', "^[").replace('\r', "\\r")
+    }
+
     /// The page with its columns aligned; control characters that could trick a terminal are made visible.
     pub(crate) fn finish(self) -> String {
         let text = if self.text.contains(['\x1b', '\r']) {

@@ -22,6 +22,8 @@ const VERSION: &str = "v1.35.4-hollow";
 const SILENT: &str = "hollow.k1s.dev/silent";
 const LEASES: &str = "kube-node-lease";
 const LEASE_SECONDS: i32 = 40;
+/// How often the status says that it is still so.
+const HEARTBEAT_SECONDS: i64 = 300;
 const RENEWAL: Duration = Duration::from_secs(10);
 /// What a node has that does not say itself.
 const CAPACITY: [(&str, &str); 4] = [
@@ -139,8 +141,31 @@ pub(super) async fn report(context: &Context, node: &Node) -> Result<Action> {
     if node.annotations().get(SILENT).is_some_and(|v| v == "true") {
         return Ok(Action::await_change());
     }
+    if let Some(conditions) = beat(node, Timestamp::now()) {
+        let nodes: Api<Node> = Api::all(context.client.clone());
+        let patch = json!({"metadata": {"uid": node.uid()}, "status": {"conditions": conditions}});
+        let params = PatchParams::default();
+        nodes
+            .patch_status(&node.name_any(), &params, &Patch::Strategic(patch))
+            .await?;
+    }
     renew(context, node).await?;
     Ok(Action::requeue(RENEWAL))
+}
+
+/// The conditions with a new time of their last heartbeat, when the last one was long ago. What they say stays.
+fn beat(node: &Node, now: Timestamp) -> Option<Vec<Value>> {
+    let present = node.status.as_ref()?.conditions.as_ref()?;
+    let ready = present.iter().find(|c| c.type_ == "Ready")?;
+    let last = ready.last_heartbeat_time.as_ref()?.0;
+    if now.duration_since(last).as_secs() < HEARTBEAT_SECONDS {
+        return None;
+    }
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now);
+    let beats = present
+        .iter()
+        .map(|c| json!({"type": c.type_, "status": c.status, "lastHeartbeatTime": now}));
+    Some(beats.collect())
 }
 
 fn status(node: &Node, address: Option<String>, now: Timestamp) -> Value {

@@ -17,7 +17,7 @@ const NO_VOLUME: &str = "node(s) didn't find available persistent volumes to bin
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 /// The class of a claim that was given one in the old way.
 const OLD_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
-pub(super) const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
+pub(crate) const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 
 /// What is known of a pod's claims.
 #[derive(Clone, Debug, Default)]

@@ -217,20 +217,28 @@ impl Checker<'_> {
         if let Some(most) = &checks.maximum {
             let order = compare(number, most);
             if checks.exclusive_maximum && order.is_ge() {
-                refuse(format!("{path} in body should be less than {most}"));
+                refuse(format!(
+                    "{path} in body should be less than {}",
+                    plain(most)
+                ));
             } else if order.is_gt() {
                 refuse(format!(
-                    "{path} in body should be less than or equal to {most}"
+                    "{path} in body should be less than or equal to {}",
+                    plain(most)
                 ));
             }
         }
         if let Some(least) = &checks.minimum {
             let order = compare(number, least);
             if checks.exclusive_minimum && order.is_le() {
-                refuse(format!("{path} in body should be greater than {least}"));
+                refuse(format!(
+                    "{path} in body should be greater than {}",
+                    plain(least)
+                ));
             } else if order.is_lt() {
                 refuse(format!(
-                    "{path} in body should be greater than or equal to {least}"
+                    "{path} in body should be greater than or equal to {}",
+                    plain(least)
                 ));
             }
         }
@@ -239,7 +247,10 @@ impl Checker<'_> {
             .as_ref()
             .filter(|f| !is_multiple(number, f))
         {
-            refuse(format!("{path} in body should be a multiple of {factor}"));
+            refuse(format!(
+                "{path} in body should be a multiple of {}",
+                plain(factor)
+            ));
         }
     }
 
@@ -355,6 +366,18 @@ fn type_name(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
+    }
+}
+
+/// A bound without the fraction that it does not have.
+fn plain(number: &Number) -> String {
+    match number.as_f64() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is whole and far below the limit of 64 bits"
+        )]
+        Some(whole) if whole.fract() == 0.0 && whole.abs() < 1e15 => (whole as i64).to_string(),
+        _ => number.to_string(),
     }
 }
 

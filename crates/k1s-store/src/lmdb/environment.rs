@@ -36,7 +36,7 @@ const READERS: u32 = 1000;
 
 /// Pages that may be missing at the end of a file that is whole: they were freed before they were
 /// ever written.
-const UNWRITTEN_PAGES: u64 = 256;
+pub(super) const UNWRITTEN_PAGES: u64 = 256;
 
 /// Zeros that are written behind the end of the file at once, and more the larger it is.
 const RESERVED: RangeInclusive<u64> = 256 << 10..=4 << 20;
@@ -323,6 +323,30 @@ impl Environment {
             path: self.path.clone(),
             reason,
         }
+    }
+
+    /// Whether LMDB can read every page of the file without harm.
+    #[cfg(all(unix, target_pointer_width = "64"))]
+    pub(super) fn check_pages(&self) -> Result<()> {
+        // A commit may overwrite the meta page of a snapshot that is two behind.
+        for attempt in 0.. {
+            let Some(snapshot) = self.read()? else {
+                continue;
+            };
+            let page = usize::try_from(self.page).unwrap_or(0);
+            match super::pages::check(&self.file, page, snapshot.number()) {
+                Ok(None) => break,
+                Ok(Some(_)) if attempt < 3 => {}
+                Ok(Some(reason)) => return Err(self.damaged(&reason)),
+                Err(error) => return Err(failed("read", &self.path.join(DATA), error)),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(all(unix, target_pointer_width = "64")))]
+    pub(super) fn check_pages(&self) -> Result<()> {
+        Ok(())
     }
 
     /// Writes a compact copy to a new file in another directory.

@@ -146,7 +146,6 @@ fn checksum(transaction: u64, operations: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

@@ -142,6 +142,61 @@ fn what_is_no_store_is_refused() {
     );
 }
 
+/// Whatever a disk has made of a page, `check` says so before LMDB comes to grief over it.
+#[test]
+fn garbled_pages_are_found() {
+    let scratch = scratch();
+    let store = open(&scratch.path().join("whole"), Options::default()).unwrap();
+    for number in 0..120 {
+        let encoded = Encoded::opaque(vec![b'x'; number % 40 * 200]);
+        store
+            .write(Batch::new().create(key(&format!("k{number}")), encoded))
+            .wait()
+            .unwrap();
+    }
+    store.compact(Revision(50)).unwrap();
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    let whole = fs::read(scratch.path().join("whole/data.mdb")).unwrap();
+    let everything = ListRequest::new(Prefix::everything());
+    let (mut found, mut random) = (0, 7_u64);
+    let mut next = move |below: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) as usize % below
+    };
+    for round in 0..150 {
+        let mut garbled = whole.clone();
+        let page = (2 + next(whole.len() / 4096 - 2)) * 4096;
+        let header = next(4) > 0;
+        for _ in 0..1 + next(30) {
+            let at = page + next(if header { 120 } else { 4096 });
+            garbled[at] = next(256) as u8;
+        }
+        let directory = scratch.path().join(format!("{round}"));
+        fs::create_dir(&directory).unwrap();
+        drop(directory::create_private(&directory.join("data.mdb"), true).unwrap());
+        fs::write(directory.join("data.mdb"), garbled).unwrap();
+        // A store that opens is one that LMDB has read only a little of; to read all of it is safe
+        // when the check has passed.
+        let Ok(lmdb) = Lmdb::map(&directory, &Options::default()) else {
+            continue;
+        };
+        match lmdb.check() {
+            Err(error) => {
+                assert!(matches!(error, Error::Damaged { .. }), "{error}");
+                found += 1;
+            }
+            Ok(()) => {
+                let core = Core::new(lmdb, Options::default());
+                let store = Versioned::over(core);
+                let _ = (store.check(), store.list(&everything));
+            }
+        }
+    }
+    assert!(found > 40, "{found}");
+}
+
 #[test]
 fn read_only() {
     let scratch = scratch();

@@ -36,6 +36,14 @@ impl<'e> Read<'e> {
     }
 }
 
+impl Read<'_> {
+    /// The transaction that made what is seen.
+    #[cfg(all(unix, target_pointer_width = "64"))]
+    pub(super) fn number(&self) -> u64 {
+        self.transaction.id() as u64
+    }
+}
+
 impl Reader for Read<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Stored<'_>>> {
         get(self.environment, self.tree, &self.transaction, table, key)

@@ -76,7 +76,7 @@ impl Node {
                 .unwrap_or(60);
             let within = Duration::from_secs(u64::try_from(seconds).unwrap_or(60));
             let result = boot::check(&board, slot, &pattern, within, &apply.cancel).await;
-            if matches!(result, Ok(_)) {
+            if result.is_ok() {
                 apply.state.set("power_state", "on");
             }
             if matches!(result, Ok(boot::Boot::Up)) {

@@ -112,8 +112,8 @@ pub(super) struct Watch {
     handle: u64,
     before: State,
     started: Instant,
-    /// Ours was seen under way.
-    seen: bool,
+    /// How long after its start ours was last known to be under way.
+    seen: Option<Duration>,
     uploaded: bool,
     verifying: bool,
     counter: u64,
@@ -125,7 +125,7 @@ impl Watch {
             handle,
             before,
             started: Instant::now(),
-            seen: false,
+            seen: None,
             uploaded: false,
             verifying: false,
             counter: 0,
@@ -141,9 +141,13 @@ impl Watch {
         self.started.elapsed()
     }
 
-    /// What the state says of ours.
-    pub(super) fn look(&mut self, state: &State) -> std::result::Result<Seen, TransferError> {
-        let ours_began = self.seen || self.uploaded;
+    /// What the state says of ours; `asked` is how long after its start it was asked for.
+    pub(super) fn look(
+        &mut self,
+        state: &State,
+        asked: Duration,
+    ) -> std::result::Result<Seen, TransferError> {
+        let ours_began = self.seen.is_some() || self.uploaded;
         match state {
             State::Transferring {
                 id,
@@ -154,7 +158,7 @@ impl Watch {
                 if *id != self.handle && *id != 0 {
                     return Err(TransferError::PreEmpted(process.clone()));
                 }
-                self.seen = true;
+                self.seen = Some(asked);
                 // the counter begins anew when what was written is read back
                 if *bytes_written < self.counter {
                     self.verifying = true;
@@ -177,6 +181,10 @@ impl Watch {
                 Ok(Seen::Nothing)
             }
             State::Ready => Err(TransferError::Restarted),
+            // `Done` does not say whose: one that took less time than ours was under way is of another
+            State::Done { took, .. } if self.seen.is_some_and(|seen| seen > *took) => {
+                Err(TransferError::PreEmpted("it is done already".into()))
+            }
             State::Done { size, .. } => Ok(Seen::Done(*size)),
             State::Error(text) => Err(in_words(text)),
         }
@@ -257,24 +265,31 @@ mod tests {
     #[test]
     fn a_transfer_is_followed() {
         let mut watch = Watch::new(7, State::Error("old".into()));
-        assert_eq!(watch.look(&State::Error("old".into())), Ok(Seen::Nothing));
+        assert_eq!(
+            watch.look(&State::Error("old".into()), Duration::ZERO),
+            Ok(Seen::Nothing)
+        );
         let check = |watch: &mut Watch, written, expected| {
-            let seen = watch.look(&transferring(7, written));
+            let seen = watch.look(&transferring(7, written), Duration::ZERO);
             assert_eq!(seen, Ok(Seen::Progress(expected, written)));
         };
         check(&mut watch, 10, Progress::Writing(10, 100));
         check(&mut watch, 100, Progress::Writing(100, 100));
         check(&mut watch, 5, Progress::Verifying(5, 100));
         let done = state(r#"{"Done":[{"secs":1,"nanos":0},100]}"#);
-        assert_eq!(watch.look(&done), Ok(Seen::Done(100)));
+        assert_eq!(watch.look(&done, Duration::ZERO), Ok(Seen::Done(100)));
     }
 
     #[test]
     fn what_ended_it() {
         let check = |json: &str, expected: TransferError| {
             let mut watch = Watch::new(7, State::Ready);
-            watch.look(&transferring(7, 1)).unwrap();
-            assert_eq!(watch.look(&state(json)), Err(expected), "{json}");
+            watch.look(&transferring(7, 1), Duration::ZERO).unwrap();
+            assert_eq!(
+                watch.look(&state(json), Duration::ZERO),
+                Err(expected),
+                "{json}"
+            );
         };
         check("\"Ready\"", TransferError::Restarted);
         check(
@@ -290,7 +305,7 @@ mod tests {
             TransferError::Damaged("crc error. expected 1, calculated 2".into()),
         );
         let mut watch = Watch::new(7, State::Ready);
-        let other = watch.look(&transferring(8, 1));
+        let other = watch.look(&transferring(8, 1), Duration::ZERO);
         assert!(matches!(other, Err(TransferError::PreEmpted(_))));
     }
 
@@ -298,8 +313,15 @@ mod tests {
     fn the_done_of_somebody_else_is_not_ours() {
         let old = state(r#"{"Done":[{"secs":1,"nanos":0},100]}"#);
         let mut watch = Watch::new(7, old.clone());
-        assert_eq!(watch.look(&old), Ok(Seen::Nothing));
+        assert_eq!(watch.look(&old, Duration::ZERO), Ok(Seen::Nothing));
         watch.upload_is_done();
-        assert_eq!(watch.look(&old), Ok(Seen::Done(100)));
+        assert_eq!(watch.look(&old, Duration::ZERO), Ok(Seen::Done(100)));
+        // ours was under way for longer than this one took
+        let mut watch = Watch::new(7, State::Ready);
+        watch
+            .look(&transferring(7, 1), Duration::from_secs(3))
+            .unwrap();
+        let other = watch.look(&old, Duration::from_secs(4));
+        assert!(matches!(other, Err(TransferError::PreEmpted(_))));
     }
 }

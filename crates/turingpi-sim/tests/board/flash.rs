@@ -207,7 +207,12 @@ async fn a_bomb_does_not_go_off() {
 
 #[tokio::test]
 async fn somebody_elses_transfer_is_not_ended() {
-    let (board, dir) = board(Profile::V2_3_7, |o| o.faults.push(Fault::StuckAt(500_000))).await;
+    // in real time: what a transfer took tells whose it was
+    let (board, dir) = board(Profile::V2_3_7, |o| {
+        o.speed = 1.0;
+        o.faults.push(Fault::StuckAt(500_000));
+    })
+    .await;
     let path = image(dir.path(), "x", 3_000_000);
     let bmc = client(&board);
     let flash = Flash::new(SLOT, Source::File(path.clone()));
@@ -225,6 +230,8 @@ async fn somebody_elses_transfer_is_not_ended() {
     ) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    // it stands still for longer than the next one takes to write
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     // another machine does not see the queue of this one: it is told by the state
     let mut elsewhere = crate::options(&board);
     elsewhere.endpoint.host = "localhost".into();

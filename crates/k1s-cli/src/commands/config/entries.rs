@@ -190,6 +190,10 @@ pub(super) async fn set_cluster(cx: &Context, flags: &Parsed) -> Result {
             entry.insert(field.to_owned(), flags.on(field).into());
         }
     }
+    if flags.given("server") && !flags.given("insecure-skip-tls-verify") {
+        // Another server is trusted anew.
+        entry.remove("insecure-skip-tls-verify");
+    }
     if flags.on("insecure-skip-tls-verify") {
         entry.remove("certificate-authority");
         entry.remove("certificate-authority-data");

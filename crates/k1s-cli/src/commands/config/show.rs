@@ -35,7 +35,7 @@ pub(super) async fn view(cx: &Context, flags: &Parsed) -> Result {
     if flags.on("flatten") {
         flatten(&files, &mut config)?;
     }
-    if !flags.on("raw") {
+    if !flags.on("raw") && !flags.on("flatten") {
         redact(&mut config);
     }
     let value = config.to_value();

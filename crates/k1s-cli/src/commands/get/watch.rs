@@ -9,8 +9,9 @@ use crate::client::{Call, TABLE};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::Parsed;
-use crate::print::Printer;
+use crate::mapping::Resource;
 use crate::print::table::Sheet;
+use crate::print::{Forms, Printer};
 use crate::selection::{Ask, Selection};
 use crate::watch::Watch;
 
@@ -107,21 +108,95 @@ pub(super) async fn run(
         ));
     }
     cx.flush()?;
+    let ask = Followed {
+        resource: &resource,
+        namespace: &namespace,
+        name: plan.then_some(name.as_str()),
+        accept,
+    };
+    follow(cx, selection, &ask, &version, &mut out, u64::MAX).await
+}
 
+/// What changed after a revision, and then every change as it comes, with their types.
+pub(in crate::commands) async fn replay(
+    cx: &Context,
+    args: &Parsed,
+    selection: &Selection,
+    since: &str,
+) -> Result {
+    let (ask, plan, others) = single(cx, args, selection).await?;
+    if !others.is_empty() {
+        return Err(Error::message(
+            "you may only watch a single resource or type of resource at a time",
+        ));
+    }
+    let (resource, namespace, name) = by_name(ask);
+    let printer = Printer::new(args, Forms::Tables)?;
+    let accept = match printer {
+        None => TABLE,
+        Some(_) => "application/json",
+    };
+    let mut out = Out {
+        printer,
+        sheet: Sheet::new(options(args, selection, &resource, false)),
+        with_type: true,
+    };
+    let mut version = since.to_owned();
+    if version.is_empty() {
+        // From now on.
+        let call = Call::get(resource.path(&namespace, "", "")).query("limit", "1");
+        let now = cx.json(&call).await?;
+        text(&now, &["metadata", "resourceVersion"]).clone_into(&mut version);
+    }
+    let ask = Followed {
+        resource: &resource,
+        namespace: &namespace,
+        name: plan.then_some(name.as_str()),
+        accept,
+    };
+    let most = match args.number("count") {
+        count if count > 0 => count.unsigned_abs(),
+        _ => u64::MAX,
+    };
+    follow(cx, selection, &ask, &version, &mut out, most).await
+}
+
+/// What is watched.
+struct Followed<'a> {
+    resource: &'a Resource,
+    namespace: &'a str,
+    /// The name of the one object that is meant.
+    name: Option<&'a str>,
+    accept: &'static str,
+}
+
+/// Shows changes after a version, at most so many.
+async fn follow(
+    cx: &Context,
+    selection: &Selection,
+    ask: &Followed<'_>,
+    version: &str,
+    out: &mut Out,
+    most: u64,
+) -> Result {
     let mut selection = selection.clone();
     selection.chunk = 0;
-    if plan {
+    if let Some(name) = ask.name {
         selection.labels = None;
         selection.fields = Some(format!("metadata.name={name}"));
     }
     let follow = async {
         let call = selection
-            .list_call(&resource, &namespace, "")
-            .accept(accept);
-        let mut watch = Watch::start(cx, call, &version).await?;
-        while let Some(event) = watch.next().await? {
+            .list_call(ask.resource, ask.namespace, "")
+            .accept(ask.accept);
+        let mut watch = Watch::start(cx, call, version).await?;
+        let mut left = most;
+        while left > 0
+            && let Some(event) = watch.next().await?
+        {
             out.show(cx, &event.kind, &event.object)?;
             cx.flush()?;
+            left -= 1;
         }
         Ok(())
     };

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The EndpointSlices of a service.
+
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource as _, ResourceExt as _};
+
+use super::write::{Frame, Groups, MANAGED_BY, SERVICE_NAME, carry_out, group, plan};
+use super::{HEADLESS, is_headless, pods, publishes_unready, selector, selects, services};
+use crate::cache::Cache;
+use crate::error::Result;
+use crate::setup::Setup;
+
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+struct Context {
+    client: Client,
+    pods: Cache<Pod>,
+    nodes: Cache<Node>,
+    slices: Cache<EndpointSlice>,
+}
+
+/// Registers the EndpointSlice controller.
+pub(crate) fn start(setup: &mut Setup) {
+    let (all, pods, queue, keys) = services(setup);
+    let slices = setup.cache::<EndpointSlice>();
+    slices.feed(&queue, |change| {
+        let slice = change.latest().filter(|slice| is_ours(slice))?;
+        let service = slice.labels().get(SERVICE_NAME)?;
+        Some(ObjectRef::new(service).within(&slice.namespace()?))
+    });
+    let context = Context {
+        client: setup.client(),
+        pods,
+        nodes: setup.cache(),
+        slices,
+    };
+    setup.controller(
+        "endpointslice",
+        (queue, keys),
+        &all,
+        context,
+        |service, context| async move { reconcile(&context, &service).await },
+    );
+}
+
+fn is_ours(slice: &EndpointSlice) -> bool {
+    slice
+        .labels()
+        .get(MANAGED_BY)
+        .is_some_and(|by| by == MANAGER)
+}
+
+async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
+    if selector(service).is_none() || service.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
+    let pods = context
+        .pods
+        .in_namespace(&namespace, |pod| selects(service, pod));
+    let zone = |node: &str| {
+        let node = context.nodes.get("", node)?;
+        node.labels().get(ZONE).cloned()
+    };
+    let groups = groups(service, pods.iter().map(AsRef::as_ref), zone);
+    let present = context.slices.in_namespace(&namespace, |slice| {
+        is_ours(slice) && slice.labels().get(SERVICE_NAME) == Some(&name)
+    });
+    let mut labels = service.metadata.labels.clone().unwrap_or_default();
+    for key in [HEADLESS, MANAGED_BY, SERVICE_NAME] {
+        labels.remove(key);
+    }
+    labels.insert(SERVICE_NAME.to_owned(), name.clone());
+    labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
+    if is_headless(service) {
+        labels.insert(HEADLESS.to_owned(), String::new());
+    }
+    let Some(mut owner) = service.controller_owner_ref(&()) else {
+        return Ok(Action::await_change());
+    };
+    owner.block_owner_deletion = Some(true);
+    let frame = Frame {
+        namespace: namespace.clone(),
+        name,
+        labels,
+        annotations: None,
+        owner,
+    };
+    let plan = plan(&frame, groups, &present);
+    carry_out(&context.client, &context.slices, &namespace, plan).await?;
+    Ok(Action::await_change())
+}
+
+/// The endpoints of a service, by type of address and by the ports that they have.
+fn groups<'a>(
+    service: &Service,
+    all: impl Iterator<Item = &'a Pod> + Clone,
+    zone: impl Fn(&str) -> Option<String>,
+) -> Groups {
+    let mut groups = Groups::new();
+    let spec = service.spec.clone().unwrap_or_default();
+    let families = spec
+        .ip_families
+        .clone()
+        .unwrap_or_else(|| vec!["IPv4".into()]);
+    let ports = spec.ports.as_deref().unwrap_or_default();
+    for family in families {
+        let mut any = false;
+        for pod in all.clone().filter(|pod| !pods::has_ended(pod)) {
+            let addresses: Vec<String> = pods::addresses(pod)
+                .into_iter()
+                .filter(|ip| ip.contains(':') == (family == "IPv6"))
+                .map(str::to_owned)
+                .collect();
+            if addresses.is_empty() {
+                continue;
+            }
+            any = true;
+            let at_pod = ports
+                .iter()
+                .filter_map(|port| {
+                    Some(EndpointPort {
+                        name: Some(port.name.clone().unwrap_or_default()),
+                        port: Some(pods::number(port, pod)?),
+                        protocol: Some(port.protocol.clone().unwrap_or_else(|| "TCP".into())),
+                        app_protocol: port.app_protocol.clone(),
+                    })
+                })
+                .collect();
+            let serving = pods::is_ready(pod);
+            let terminating = pods::is_terminating(pod);
+            let node = pods::node_name(pod);
+            group(&mut groups, &family, at_pod).push(Endpoint {
+                addresses,
+                conditions: Some(EndpointConditions {
+                    ready: Some(publishes_unready(service) || serving && !terminating),
+                    serving: Some(serving),
+                    terminating: Some(terminating),
+                }),
+                hostname: pods::hostname(pod, service),
+                zone: node.as_deref().and_then(&zone),
+                node_name: node,
+                target_ref: Some(pods::reference(pod)),
+                ..Endpoint::default()
+            });
+        }
+        if !any {
+            group(&mut groups, &family, Vec::new());
+        }
+    }
+    groups
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bringing the slices of a service, or of Endpoints, to what is wanted, with few writes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, Client, ResourceExt as _};
+
+use super::Map;
+use crate::cache::Cache;
+use crate::error::{Refusal as _, Result};
+
+/// Most endpoints in one slice.
+const MOST_ENDPOINTS: usize = 100;
+pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Endpoints by type of address and ports, in order.
+pub(super) type Groups = BTreeMap<(String, String), (Vec<EndpointPort>, Vec<Endpoint>)>;
+
+/// What all slices of one owner have in common.
+pub(super) struct Frame {
+    pub(super) namespace: String,
+    /// The name of the service, from which those of the slices are made.
+    pub(super) name: String,
+    pub(super) labels: Map,
+    pub(super) annotations: Option<Map>,
+    pub(super) owner: OwnerReference,
+}
+
+/// Adds an endpoint to its group.
+pub(super) fn group<'a>(
+    groups: &'a mut Groups,
+    address_type: &str,
+    ports: Vec<EndpointPort>,
+) -> &'a mut Vec<Endpoint> {
+    let key = ports
+        .iter()
+        .map(|p| {
+            format!(
+                "{:?} {:?} {:?} {:?};",
+                p.name, p.port, p.protocol, p.app_protocol
+            )
+        })
+        .collect();
+    let group = groups
+        .entry((address_type.to_owned(), key))
+        .or_insert_with(|| (ports, Vec::new()));
+    &mut group.1
+}
+
+/// What slices have to be written and deleted.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) create: Vec<EndpointSlice>,
+    pub(super) update: Vec<EndpointSlice>,
+    pub(super) delete: Vec<Arc<EndpointSlice>>,
+}
+
+/// Plans how `present` becomes what `groups` says. An endpoint stays in the slice in which it is.
+pub(super) fn plan(frame: &Frame, groups: Groups, present: &[Arc<EndpointSlice>]) -> Plan {
+    let mut plan = Plan::default();
+    let mut left: Vec<Arc<EndpointSlice>> = present.to_vec();
+    let mut matched = Vec::new();
+    for ((address_type, _), (ports, endpoints)) in groups {
+        let (mine, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|slice| {
+            slice.address_type == address_type
+                && slice.ports.as_deref().unwrap_or_default() == ports.as_slice()
+                && slice.metadata.deletion_timestamp.is_none()
+        });
+        left = rest;
+        matched.push((address_type, ports, endpoints, mine));
+    }
+    for (address_type, ports, endpoints, mine) in matched {
+        fill(
+            frame,
+            &address_type,
+            &ports,
+            endpoints,
+            mine,
+            &mut left,
+            &mut plan,
+        );
+    }
+    plan.delete.extend(
+        left.into_iter()
+            .filter(|s| s.metadata.deletion_timestamp.is_none()),
+    );
+    plan
+}
+
+/// Spreads the endpoints of one group over its slices.
+fn fill(
+    frame: &Frame,
+    address_type: &str,
+    ports: &[EndpointPort],
+    endpoints: Vec<Endpoint>,
+    mut mine: Vec<Arc<EndpointSlice>>,
+    others: &mut Vec<Arc<EndpointSlice>>,
+    plan: &mut Plan,
+) {
+    mine.sort_by_key(|slice| slice.name_any());
+    let is_first = |slice: &EndpointSlice, endpoint: &Endpoint| {
+        slice
+            .endpoints
+            .iter()
+            .any(|e| e.addresses == endpoint.addresses && e.target_ref == endpoint.target_ref)
+    };
+    let mut parts: Vec<(Option<Arc<EndpointSlice>>, Vec<Endpoint>)> = mine
+        .into_iter()
+        .map(|slice| (Some(slice), Vec::new()))
+        .collect();
+    let mut fresh = Vec::new();
+    for endpoint in endpoints {
+        let home = parts.iter_mut().find(|(slice, part)| {
+            part.len() < MOST_ENDPOINTS
+                && slice
+                    .as_ref()
+                    .is_some_and(|slice| is_first(slice, &endpoint))
+        });
+        match home {
+            Some((_, part)) => part.push(endpoint),
+            None => fresh.push(endpoint),
+        }
+    }
+    for endpoint in fresh {
+        match parts
+            .iter_mut()
+            .find(|(_, part)| part.len() < MOST_ENDPOINTS)
+        {
+            Some((_, part)) => part.push(endpoint),
+            None => parts.push((None, vec![endpoint])),
+        }
+    }
+    if parts.is_empty() {
+        // A service without endpoints has one empty slice.
+        parts.push((None, Vec::new()));
+    }
+    let mut kept_one = false;
+    for (slice, part) in parts {
+        if part.is_empty() && kept_one {
+            plan.delete.extend(slice);
+            continue;
+        }
+        kept_one = true;
+        // Rather than that one slice goes and another comes, one changes its ports.
+        let slice = slice.or_else(|| {
+            let at = others.iter().position(|other| {
+                other.address_type == address_type && other.metadata.deletion_timestamp.is_none()
+            })?;
+            Some(others.remove(at))
+        });
+        let wanted = slice_of(frame, address_type, ports, part, slice.as_deref());
+        match slice {
+            None => plan.create.push(wanted),
+            Some(present) if same(&present, &wanted) => {}
+            Some(_) => plan.update.push(wanted),
+        }
+    }
+}
+
+fn slice_of(
+    frame: &Frame,
+    address_type: &str,
+    ports: &[EndpointPort],
+    endpoints: Vec<Endpoint>,
+    present: Option<&EndpointSlice>,
+) -> EndpointSlice {
+    let mut slice = present.cloned().unwrap_or_else(|| EndpointSlice {
+        metadata: kube::core::ObjectMeta {
+            generate_name: Some(format!("{}-", frame.name)),
+            namespace: Some(frame.namespace.clone()),
+            ..Default::default()
+        },
+        address_type: address_type.to_owned(),
+        ..EndpointSlice::default()
+    });
+    slice.metadata.labels = Some(frame.labels.clone());
+    if let Some(annotations) = &frame.annotations {
+        slice.metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
+    }
+    slice.metadata.owner_references = Some(vec![frame.owner.clone()]);
+    slice.ports = (!ports.is_empty()).then(|| ports.to_vec());
+    slice.endpoints = endpoints;
+    slice
+}
+
+fn same(present: &EndpointSlice, wanted: &EndpointSlice) -> bool {
+    present.metadata.labels == wanted.metadata.labels
+        && present.metadata.annotations == wanted.metadata.annotations
+        && present.metadata.owner_references == wanted.metadata.owner_references
+        && present.ports.as_deref().unwrap_or_default()
+            == wanted.ports.as_deref().unwrap_or_default()
+        && present.endpoints == wanted.endpoints
+}
+
+/// Does what was planned.
+pub(super) async fn carry_out(
+    client: &Client,
+    cache: &Cache<EndpointSlice>,
+    namespace: &str,
+    plan: Plan,
+) -> Result {
+    let api: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+    let params = PostParams::default();
+    for slice in plan.create {
+        cache.caught_up(&api.create(&params, &slice).await?).await;
+    }
+    for slice in plan.update {
+        let written = api.replace(&slice.name_any(), &params, &slice).await?;
+        cache.caught_up(&written).await;
+    }
+    for slice in plan.delete {
+        match api
+            .delete(&slice.name_any(), &DeleteParams::default())
+            .await
+        {
+            Ok(_) => cache.gone(slice.as_ref()).await,
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

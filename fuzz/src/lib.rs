@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the fuzz targets do. The tests of `k1s-api` do the same with the corpora, without a fuzzer.
+
+pub mod targets;
