@@ -86,7 +86,7 @@ load() { # column kubeconfig
   k "write to event, 100 watches: p50, p99" "$1" both watch -n 300 -watches 100 -prefix w100
   k "create, 64 at a time" "$1" rate create -n 10000 -c 64 -prefix many
   k "get, one at a time" "$1" rate get -n 10000 -c 1 -prefix many
-  k "get, 64 at a time" "$1" rate get -n 20000 -c 64 -prefix many
+  k "get, 64 at a time" "$1" rate get -n 10000 -c 64 -prefix many
   k "update (merge patch), 64 at a time" "$1" rate update -n 10000 -c 64 -prefix many
   k "list of 13 000 ConfigMaps, most of 1 KB: p50" "$1" p50 list -n 15
   k "create Pods, 64 at a time" "$1" rate create -n 10000 -c 64 -kind pods

@@ -171,6 +171,9 @@ impl Api {
             ("POST", false) if target.kind.custom.is_some() => {
                 crate::verbs::create::create(self, target, exchange).await
             }
+            ("POST", true) if target.kind.kind == "Binding" => {
+                crate::subresources::bind(self, target, exchange).await
+            }
             ("POST", true) => crate::verbs::create::create(self, target, exchange).await,
             ("PUT", false) => crate::verbs::update::update(self, target, exchange).await,
             ("PATCH", false) => crate::verbs::patch::patch(self, target, exchange).await,

@@ -108,6 +108,10 @@ pub(crate) fn object(
         ))
     })?;
     let mut value = document.value;
+    if value.is_null() {
+        // says nothing, so everything is as if it were absent
+        value = Value::Object(serde_json::Map::new());
+    }
     if !value.is_object() {
         let found = match &value {
             Value::Array(_) => "array",

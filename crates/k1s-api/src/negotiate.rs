@@ -172,6 +172,8 @@ pub(crate) fn failure_encoding(headers: &HeaderMap) -> Encoding {
         .unwrap_or_default();
     clauses(accept)
         .iter()
+        // a failure is no table and no metadata
+        .filter(|c| !c.parameters.iter().any(|(name, _)| *name == "as"))
         .find_map(|c| match (c.kind, c.subtype) {
             ("application", "yaml") => Some(Encoding::Yaml),
             ("application", "json") | ("*", "*") => Some(Encoding::Json),

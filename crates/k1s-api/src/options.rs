@@ -367,8 +367,25 @@ impl WriteOptions {
     }
 }
 
+/// A body that says what it is says that it is options.
+fn check_kind(body: &Value) -> Result<(), Status> {
+    let kind = body["kind"].as_str().unwrap_or_default();
+    if matches!(kind, "" | "DeleteOptions") {
+        return Ok(());
+    }
+    let version = match body["apiVersion"].as_str().unwrap_or_default() {
+        "" => "v1",
+        version => version,
+    };
+    Err(Status::bad_request(format!(
+        "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+        quote(kind),
+        quote(version)
+    )))
+}
+
 fn check_dry_run<'a>(values: impl Iterator<Item = &'a str>, errors: &mut Errors) -> bool {
-    let values: Vec<&str> = values.filter(|v| !v.is_empty()).collect();
+    let values: Vec<&str> = values.collect();
     if values.iter().any(|v| *v != "All") {
         let all: Vec<Value> = values.iter().map(|v| Value::from(*v)).collect();
         errors.not_supported("dryRun", &Value::from(all), &["All"]);
@@ -400,6 +417,8 @@ pub(crate) struct DeleteOptions {
     pub uid: Option<String>,
     /// The version that the object must have.
     pub resource_version: Option<String>,
+    /// Dependents were asked to be deleted in the old way, `orphanDependents: false`.
+    pub cascades: bool,
 }
 
 impl DeleteOptions {
@@ -413,6 +432,7 @@ impl DeleteOptions {
         let (orphan, propagation, dry_run);
         if let Some(body) = body {
             let mut body = body.clone();
+            check_kind(&body)?;
             if let Some(schema) = k1s_core::schema::Schema::named(
                 "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
             ) {
@@ -437,12 +457,10 @@ impl DeleteOptions {
         } else {
             out.grace_period_seconds = query.int("gracePeriodSeconds")?;
             orphan = query.flag("orphanDependents");
-            propagation = query
-                .get("propagationPolicy")
-                .filter(|p| !p.is_empty())
-                .map(str::to_owned);
+            propagation = query.get("propagationPolicy").map(str::to_owned);
             dry_run = query.all("dryRun").map(str::to_owned).collect();
         }
+        out.cascades = orphan == Some(false);
         if orphan.is_some()
             && let Some(policy) = &propagation
         {

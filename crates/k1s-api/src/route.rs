@@ -19,7 +19,7 @@ pub(crate) enum Route {
 }
 
 /// Objects of a kind, or one of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// The kind.
     pub kind: &'static Kind,

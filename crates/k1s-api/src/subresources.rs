@@ -7,6 +7,7 @@ mod scale;
 mod token_request;
 
 use http::Method;
+use k1s_core::kinds;
 use k1s_core::status::{Details, Status};
 
 use crate::answer::Answer;
@@ -47,6 +48,23 @@ pub(crate) async fn act(
         (name, "patch") => patch_part(api, target, exchange, part(name)).await,
         _ => Err(Status::method_not_allowed()),
     }
+}
+
+/// Does what `pods/NAME/binding` does for the pod that the Binding in the body is named after.
+pub(crate) async fn bind(
+    api: &Api,
+    target: &Target,
+    exchange: &mut Exchange,
+) -> Result<Answer, Status> {
+    let Some(pods) = kinds::of_kind("", "v1", "Pod") else {
+        return Err(Status::no_such_resource());
+    };
+    let pod = Target {
+        kind: pods,
+        name: String::new(),
+        ..target.clone()
+    };
+    pods::bind(api, &pod, exchange).await
 }
 
 fn part(subresource: &str) -> Part {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Kinds that a program brings along, and kinds whose definitions are stored, through the service alone.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot be unwrapped here fails the test"
+)]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -305,10 +305,6 @@ impl Decoder {
         let Value::String(text) = &*value else {
             return Err(self.mismatch(value, "string"));
         };
-        if text.is_empty() && !micro {
-            *value = Value::Null;
-            return Ok(());
-        }
         let canonical = if micro {
             time::parse_micro_time(text).map(time::print_micro_time)
         } else {

@@ -87,6 +87,8 @@ pub fn begin(rules: &Rules, object: &mut Value, birth: &Birth<'_>) {
             .map_or(0, |i| if prefix.len() <= 58 { prefix.len() } else { i });
         let name = format!("{}{}", &prefix[..end], birth.suffix);
         metadata.insert("name".into(), name.into());
+    } else if rules.names_itself && object::is_unset(metadata.get("name")) {
+        metadata.insert("name".into(), birth.uid.into());
     }
 }
 
@@ -94,7 +96,6 @@ pub fn begin(rules: &Rules, object: &mut Value, birth: &Birth<'_>) {
 pub fn carry_over(object: &mut Value, old: &Value) {
     let before = object::map(old, &["metadata"]).cloned().unwrap_or_default();
     let metadata = map_mut(object, &["metadata"]);
-    metadata.remove("selfLink");
     metadata.remove("managedFields");
     for key in ["creationTimestamp", "generation"] {
         put_back(metadata, &before, key);
@@ -116,11 +117,34 @@ fn put_back(metadata: &mut Map<String, Value>, before: &Map<String, Value>, key:
     };
 }
 
+/// Drops references to owners that stand there twice; says whether there were any.
+pub fn drop_repeated_owners(object: &mut Value) -> bool {
+    const PATH: [&str; 2] = ["metadata", "ownerReferences"];
+    let owners = list(object, &PATH);
+    let mut kept: Vec<Value> = Vec::new();
+    for owner in owners {
+        if !kept.contains(owner) {
+            kept.push(owner.clone());
+        }
+    }
+    if kept.len() == owners.len() {
+        return false;
+    }
+    object::set(object, &PATH, kept);
+    true
+}
+
 /// Lets the generation grow when the write changed what counts.
 pub fn count_generation(rules: &Rules, object: &mut Value, old: &Value) {
     let grows = match rules.generation {
         Generation::None => false,
         Generation::Spec => object.get("spec") != old.get("spec"),
+        Generation::SpecAndAnnotations => {
+            const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
+            object.get("spec") != old.get("spec")
+                || object::map(object, &ANNOTATIONS).filter(|m| !m.is_empty())
+                    != object::map(old, &ANNOTATIONS).filter(|m| !m.is_empty())
+        }
         Generation::Content => content(object) != content(old),
         Generation::ContentAndStatus => {
             content(object) != content(old) || object.get("status") != old.get("status")
@@ -185,14 +209,18 @@ pub fn validate(kind: &Kind, rules: &Rules, object: &Value, errors: &mut Errors)
 }
 
 fn check_finalizers(rules: &Rules, object: &Value, errors: &mut Errors) {
-    for (i, finalizer) in finalizers(object).enumerate() {
-        let complaints = if rules.plain_finalizers {
-            name::label_key(finalizer)
-        } else {
-            name::finalizer_name(finalizer)
-        };
-        for complaint in complaints {
-            errors.invalid_text(METADATA.child("finalizers").index(i), finalizer, complaint);
+    let path = METADATA.child("finalizers");
+    for finalizer in finalizers(object) {
+        for complaint in name::label_key(finalizer) {
+            errors.invalid_text(path, finalizer, complaint);
+        }
+    }
+    if rules.plain_finalizers {
+        return;
+    }
+    for (index, finalizer) in finalizers(object).enumerate() {
+        for complaint in name::finalizer_name(finalizer) {
+            errors.invalid_text(path.index(index), finalizer, complaint);
         }
     }
 }

@@ -15,14 +15,9 @@ use serde::{Deserialize, Serialize};
     namespaced,
     shortname = "it",
     category = "inventory",
-    printcolumn(name = "Category", type_ = "string", json_path = ".spec.category"),
-    printcolumn(name = "Quantity", type_ = "integer", json_path = ".spec.quantity"),
-    printcolumn(
-        name = "Shelf",
-        type_ = "string",
-        json_path = ".spec.shelf",
-        priority = "1"
-    )
+    printcolumn = r#"{"name": "Category", "type": "string", "jsonPath": ".spec.category"}"#,
+    printcolumn = r#"{"name": "Quantity", "type": "integer", "jsonPath": ".spec.quantity"}"#,
+    printcolumn = r#"{"name": "Shelf", "type": "string", "jsonPath": ".spec.shelf", "priority": 1}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ItemSpec {
@@ -53,8 +48,8 @@ fn one() -> i32 {
     status = "CategoryStatus",
     shortname = "cat",
     category = "inventory",
-    printcolumn(name = "Items", type_ = "integer", json_path = ".status.items"),
-    printcolumn(name = "About", type_ = "string", json_path = ".spec.about")
+    printcolumn = r#"{"name": "Items", "type": "integer", "jsonPath": ".status.items"}"#,
+    printcolumn = r#"{"name": "About", "type": "string", "jsonPath": ".spec.about"}"#
 )]
 pub struct CategorySpec {
     /// What is in it, in one line.

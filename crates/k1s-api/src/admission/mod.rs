@@ -39,7 +39,7 @@ pub(crate) fn create(
         ("", "Pod") => pods::create(api, kind, namespace, object)?,
         ("", "Node") => node_taint::fill(object),
         ("", "PersistentVolumeClaim") => default_class::fill_claim(api, object)?,
-        ("", "Service") => return services::create(api, kind, object),
+        ("", "Service") => return services::create(api, kind, object, exchange),
         ("networking.k8s.io", "Ingress") => default_class::fill_ingress(api, object)?,
         _ => {}
     }
@@ -75,7 +75,7 @@ pub(crate) fn update(
     let _ = exchange;
     match (kind.group, kind.kind) {
         ("", "Pod") => pods::update(new, old),
-        ("", "Service") => return services::update(api, kind, new, old),
+        ("", "Service") => return services::update(api, kind, new, old, exchange),
         _ => {}
     }
     Ok(Claims::default())

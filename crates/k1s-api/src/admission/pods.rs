@@ -23,6 +23,7 @@ pub(super) fn forbidden(kind: &Kind, pod: &Value, why: impl AsRef<str>) -> Statu
         "" => text(pod, &["metadata", "generateName"]),
         name => name,
     };
+    let name = if name.is_empty() { "Unknown" } else { name };
     Status::forbidden(kind, name, why.as_ref())
 }
 
@@ -64,6 +65,7 @@ pub(super) fn update(new: &mut Value, old: &Value) {
             object::set(new, &path, value.clone());
         }
     }
+    tolerations::fill(new);
 }
 
 /// Looks at what the containers of a pod ask for and may use, when that has changed.

@@ -7,7 +7,7 @@ use k1s_core::rules::service_allocation::{self, Refused, Taken};
 use k1s_core::status::Status;
 use serde_json::Value;
 
-use crate::api::Api;
+use crate::api::{Api, Exchange};
 use crate::random;
 use crate::storage::{Claim, Claims};
 
@@ -16,18 +16,27 @@ const CLUSTER_IPS: &str = "clusterips";
 /// The sort of claim that a port of all nodes is.
 const NODE_PORTS: &str = "nodeports";
 
-struct Claimed<'a>(&'a Api);
+struct Claimed<'a> {
+    api: &'a Api,
+    /// Nothing is stored, so an address may be another's by now.
+    dry_run: bool,
+}
 
-impl Claimed<'_> {
+impl<'a> Claimed<'a> {
+    fn of(api: &'a Api, exchange: &Exchange) -> Self {
+        let dry_run = exchange.query.text("dryRun") == "All";
+        Self { api, dry_run }
+    }
+
     fn holds(&self, space: &'static str, name: String) -> bool {
-        let holder = self.0.storage().holder(&Claim { space, name });
+        let holder = self.api.storage().holder(&Claim { space, name });
         !matches!(holder, Ok(None))
     }
 }
 
 impl Taken for Claimed<'_> {
     fn cluster_ip(&self, ip: &str) -> bool {
-        self.holds(CLUSTER_IPS, ip.to_owned())
+        !self.dry_run && self.holds(CLUSTER_IPS, ip.to_owned())
     }
 
     fn node_port(&self, port: u16) -> bool {
@@ -40,9 +49,10 @@ pub(super) fn create(
     api: &Api,
     kind: &'static Kind,
     service: &mut Value,
+    exchange: &Exchange,
 ) -> Result<Claims, Status> {
     let random = u64::from(random::below(u32::MAX));
-    service_allocation::create(service, &Claimed(api), random)
+    service_allocation::create(service, &Claimed::of(api, exchange), random)
         .map_err(|refused| status(refused, kind, service))?;
     Ok(Claims {
         take: claims_of(service),
@@ -57,9 +67,10 @@ pub(super) fn update(
     kind: &'static Kind,
     service: &mut Value,
     old: &Value,
+    exchange: &Exchange,
 ) -> Result<Claims, Status> {
     let random = u64::from(random::below(u32::MAX));
-    service_allocation::update(service, old, &Claimed(api), random)
+    service_allocation::update(service, old, &Claimed::of(api, exchange), random)
         .map_err(|refused| status(refused, kind, service))?;
     let (after, before) = (claims_of(service), claims_of(old));
     let without = |these: &[Claim], those: &[Claim]| -> Vec<Claim> {

@@ -46,7 +46,7 @@ pub(super) fn success() -> Value {
     json!({"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success", "code": 201})
 }
 
-/// Puts a pod on a node.
+/// Puts a pod on a node. Without a name in the path the Binding says which pod.
 pub(super) async fn bind(
     api: &Api,
     target: &Target,
@@ -54,6 +54,14 @@ pub(super) async fn bind(
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::NoTable)?;
     let (binding, options) = read(exchange, "", "Binding", "io.k8s.api.core.v1.Binding")?;
+    let mut named = target.clone();
+    if named.name.is_empty() {
+        named.name = object::name(&binding).to_owned();
+    }
+    let target = &named;
+    if target.name.is_empty() {
+        return Err(Status::bad_request("Name parameter required."));
+    }
     if object::name(&binding) != target.name {
         return Err(Status::bad_request(
             "name in URL does not match name in Binding object",
@@ -69,7 +77,16 @@ pub(super) async fn bind(
         errors.required("target.name", "");
     }
     if !errors.is_empty() {
-        return Err(Status::invalid("", "Binding", &target.name, errors));
+        // no 422: Kubernetes tells it as a fault of its own
+        let all: Vec<String> = errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect();
+        let message = match all.as_slice() {
+            [one] => one.clone(),
+            all => format!("[{}]", all.join(", ")),
+        };
+        return Err(Status::new(500, "", message));
     }
     let conflict = |why: String| {
         let mut status = Status::conflict(target.kind, &target.name, &why);

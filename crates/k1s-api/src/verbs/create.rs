@@ -22,10 +22,12 @@ use crate::options::{WriteKind, WriteOptions};
 use crate::random;
 use crate::route::Target;
 use crate::storage::WriteError;
-use crate::verbs::update::MODIFIED;
+use crate::verbs::update::{MODIFIED, keep_version};
 
 /// How often a generated name is tried when it is taken.
 const NAME_ATTEMPTS: usize = 8;
+/// What is told of owners that stand there twice.
+pub(crate) const REPEATED_OWNERS: &str = ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests";
 /// How long an event stays.
 const EVENT_LIFE: Duration = Duration::from_secs(3600);
 
@@ -80,12 +82,19 @@ pub(crate) async fn create_object(
     let kind = convert::storage_kind(kind);
     let rules = rules::of(kind_asked);
     meta::fit_namespace(kind, &mut object, namespace)?;
-    api.check_namespace(kind_asked, namespace, object::name(&object))?;
+    let told = match object::name(&object) {
+        "" => object::text(&object, &["metadata", "generateName"]),
+        name => name,
+    };
+    let told = if told.is_empty() { "Unknown" } else { told };
+    api.check_namespace(kind_asked, namespace, told)?;
     api.check_definition(kind_asked, object::name(&object))?;
     let generated = object::name(&object).is_empty()
         && !object::text(&object, &["metadata", "generateName"]).is_empty();
     let now = clock::rfc3339(exchange.now_seconds);
+    let told = exchange.warnings.len();
     for attempt in 1.. {
+        exchange.warnings.truncate(told);
         let mut candidate = object.clone();
         let birth = meta::Birth {
             namespace,
@@ -99,10 +108,14 @@ pub(crate) async fn create_object(
         if let Some(own) = kind_asked.custom {
             custom::prepare_create(own, &mut candidate);
         }
+        if meta::drop_repeated_owners(&mut candidate) {
+            exchange.warnings.push(REPEATED_OWNERS.into());
+        }
         check(kind_asked, &candidate, exchange)?;
         admission::check_create(api, kind_asked, namespace, &candidate, exchange)?;
         (rules.canonicalize)(&mut candidate);
-        if !object::resource_version(&candidate).is_empty() {
+        let version = object::resource_version(&candidate);
+        if !dry_run && version.parse::<u64>().is_ok_and(|version| version != 0) {
             return Err(Status::new(
                 500,
                 "",
@@ -110,6 +123,9 @@ pub(crate) async fn create_object(
             ));
         }
         convert::settle(kind_asked, &mut candidate);
+        if !dry_run {
+            object::remove(&mut candidate, &["metadata", "resourceVersion"]);
+        }
         let (charges, turn) =
             admission::quota::charge(api, kind, namespace, &candidate, None, exchange).await?;
         claims.charges = charges;
@@ -121,7 +137,7 @@ pub(crate) async fn create_object(
             {
                 return Err(taken(api, kind_asked, namespace, &candidate)?);
             }
-            return Ok(without_version(&candidate));
+            return Ok(keep_version(&candidate));
         }
         let life = if kind.kind == "Event" {
             Ttl::For(EVENT_LIFE)
@@ -158,8 +174,15 @@ pub(crate) async fn create_object(
 fn check(kind: &'static Kind, object: &Value, exchange: &mut Exchange) -> Result<(), Status> {
     let rules = rules::of(kind);
     let mut errors = Errors::new();
-    meta::validate(kind, rules, object, &mut errors);
-    (rules.validate)(object, &mut errors);
+    if rules.metadata_last {
+        (rules.validate)(object, &mut errors);
+        if errors.is_empty() {
+            meta::validate(kind, rules, object, &mut errors);
+        }
+    } else {
+        meta::validate(kind, rules, object, &mut errors);
+        (rules.validate)(object, &mut errors);
+    }
     if let Some(own) = kind.custom {
         custom::validate(own, object, &mut errors);
     }

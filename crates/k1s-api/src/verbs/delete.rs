@@ -18,7 +18,7 @@ use crate::convert;
 use crate::definitions;
 use crate::followup::Followup;
 use crate::negotiate::{Form, Forms};
-use crate::options::{DeleteOptions, ListOptions, Propagation};
+use crate::options::{DeleteOptions, ListOptions, Propagation, Query};
 use crate::route::Target;
 use crate::selection::Selection;
 use crate::storage::WriteError;
@@ -66,7 +66,7 @@ pub(crate) async fn delete(
     .await?
     {
         Deletion::Held(stored) => Ok(Answer::Object {
-            code: 200,
+            code: if options.cascades { 202 } else { 200 },
             kind,
             stored,
             output,
@@ -119,6 +119,9 @@ fn options(exchange: &Exchange) -> Result<DeleteOptions, Status> {
     }
     let document = content::read(content::media_type(&exchange.headers)?, &exchange.body)
         .map_err(Status::bad_request)?;
+    if document.value.is_null() {
+        return DeleteOptions::parse(&Query::default(), None);
+    }
     DeleteOptions::parse(&exchange.query, Some(&document.value))
 }
 

@@ -14,6 +14,11 @@ use crate::storage;
 pub(crate) fn get(api: &Api, target: &Target, exchange: &Exchange) -> Result<Answer, Status> {
     let output = exchange.output(Forms::Objects)?;
     let include = Include::parse(&exchange.query, output)?;
+    if exchange.query.flag("export") == Some(true) {
+        return Err(Status::bad_request(
+            "the export parameter, deprecated since v1.14, is no longer supported",
+        ));
+    }
     let version = exchange.query.text("resourceVersion");
     if !version.is_empty() && version != "0" {
         let version = parse_version(version).map_err(|words| Status::new(500, "", words))?;

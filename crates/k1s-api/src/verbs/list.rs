@@ -27,6 +27,8 @@ pub(crate) fn list_or_watch(
     target: &Target,
     exchange: &Exchange,
 ) -> Result<Answer, Status> {
+    // what is asked for is only looked at when it can be answered
+    let output = exchange.output(Forms::List)?;
     let options = ListOptions::parse(&exchange.query, target.legacy_watch)?;
     let mut selection = Selection::parse(
         target.kind,
@@ -36,11 +38,11 @@ pub(crate) fn list_or_watch(
     if !target.name.is_empty() {
         selection = selection.named(&target.name);
     }
-    let output = exchange.output(if options.watch {
-        Forms::Watch
+    let output = if options.watch {
+        exchange.output(Forms::Watch)?
     } else {
-        Forms::List
-    })?;
+        output
+    };
     let include = Include::parse(&exchange.query, output)?;
     if options.watch {
         return super::watch::watch(api, target, &options, selection, output, include);

@@ -20,7 +20,7 @@ use crate::negotiate::Forms;
 use crate::options::{WriteKind, WriteOptions, parse_version};
 use crate::route::Target;
 use crate::storage::{Claims, WriteError};
-use crate::verbs::create::{create_object, without_version};
+use crate::verbs::create::{REPEATED_OWNERS, create_object, without_version};
 
 /// The words of a conflict of versions.
 pub(crate) const MODIFIED: &str =
@@ -116,25 +116,6 @@ pub(crate) async fn update_part(
             include,
         });
     }
-    if part == Part::Main
-        && object::resource_version(&new).is_empty()
-        && !rules::of(kind).unconditional_update
-        && exists
-    {
-        let mut errors = Errors::new();
-        errors.push(
-            k1s_core::field::Fault::Invalid,
-            "metadata.resourceVersion",
-            "Invalid value: 0: must be specified for an update",
-        );
-        // this refusal names the resource, where others name the kind
-        return Err(Status::invalid(
-            kind.group,
-            kind.plural,
-            &target.name,
-            errors,
-        ));
-    }
     let terms = Terms {
         part,
         dry_run: options.dry_run,
@@ -198,12 +179,20 @@ pub(crate) async fn change(
             if terms.uid_is_precondition {
                 check_uid(kind, target, &new, &old)?;
             }
+            require_version(kind, target, &new)?;
             check_version(kind, target, &new, present.revision)?;
         }
         object::remove(&mut new, &["metadata", "resourceVersion"]);
         let mut old = old;
         let version = object::remove(&mut old, &["metadata", "resourceVersion"]);
         meta::carry_over(&mut new, &old);
+        if !terms.dry_run {
+            // it is never stored, but a dry run gives it back
+            object::remove(&mut new, &["metadata", "selfLink"]);
+        }
+        if meta::drop_repeated_owners(&mut new) {
+            exchange.warnings.push(REPEATED_OWNERS.into());
+        }
         let mut claims = prepare(api, kind, rules, &mut new, &old, exchange, terms.part)?;
         convert::settle(kind, &mut new);
         let ends = ends(kind, &new, &old);
@@ -273,7 +262,10 @@ pub(crate) fn keep_version(object: &Value) -> Bytes {
     let version = object::resource_version(object).to_owned();
     let mut encoded = crate::encode::encode(object);
     if let Some(at) = encoded.revision_at {
-        encoded.bytes.splice(at..at, version.bytes());
+        // a client may have said anything
+        let quoted = Value::from(version.as_str()).to_string();
+        let escaped = quoted.as_bytes()[1..quoted.len() - 1].to_vec();
+        encoded.bytes.splice(at..at, escaped);
     }
     if version.is_empty() {
         without_version(object)
@@ -300,6 +292,27 @@ fn check_uid(kind: &Kind, target: &Target, new: &Value, old: &Value) -> Result<(
         return Err(Status::conflict(kind, &target.name, &why));
     }
     Ok(())
+}
+
+/// Objects of some kinds are only changed by who says which version.
+fn require_version(kind: &Kind, target: &Target, new: &Value) -> Result<(), Status> {
+    let version = object::resource_version(new);
+    if rules::of(kind).unconditional_update || !matches!(version, "" | "0") {
+        return Ok(());
+    }
+    let mut errors = Errors::new();
+    errors.push(
+        k1s_core::field::Fault::Invalid,
+        "metadata.resourceVersion",
+        "Invalid value: 0: must be specified for an update",
+    );
+    // this refusal names the resource, where others name the kind
+    Err(Status::invalid(
+        kind.group,
+        kind.plural,
+        &target.name,
+        errors,
+    ))
 }
 
 /// A resource version in an object must be the present one.

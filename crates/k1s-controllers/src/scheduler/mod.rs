@@ -18,6 +18,8 @@ mod run;
 mod score;
 mod spread;
 mod state;
+#[cfg(test)]
+mod tests;
 pub(crate) mod volumes;
 mod write;
 

@@ -91,12 +91,10 @@ pub fn standard_finalizer(value: &str) -> bool {
     STANDARD_FINALIZERS.contains(&value)
 }
 
-/// A finalizer of a built-in kind: a label key that has a domain or is a standard one.
+/// A finalizer of most built-in kinds has a domain or is a standard one; that it is a label key is checked apart.
 pub fn finalizer_name(value: &str) -> Complaints {
-    let mut complaints = label_key(value);
-    if complaints.is_empty() && !value.contains('/') && !standard_finalizer(value) {
-        complaints
-            .push("name is neither a standard finalizer name nor is it fully qualified".to_owned());
+    if value.contains('/') || standard_finalizer(value) {
+        return Complaints::new();
     }
-    complaints
+    vec!["name is neither a standard finalizer name nor is it fully qualified".to_owned()]
 }

@@ -145,7 +145,11 @@ fn labels() {
         "noslash",
         &["neither a standard finalizer name"],
     );
-    check(finalizer_name, "a b", &["name part must consist"]);
+    check(
+        finalizer_name,
+        "a b",
+        &["name is neither a standard finalizer"],
+    );
 }
 
 #[test]

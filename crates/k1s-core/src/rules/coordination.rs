@@ -18,6 +18,7 @@ static RULES: Rules = Rules {
     prepare_update: |new, old, _| drop_coordination(new, old),
     validate: |object, errors| validate(object, errors),
     validate_update: |new, _, errors| validate(new, errors),
+    plain_finalizers: true,
     unconditional_update: false,
     create_on_update: true,
     cells: Some(row),

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::address::{
-    report, validate_app_protocol, validate_ip, validate_protocol, validate_reachable,
-};
+use super::address::{report, validate_app_protocol, validate_ip, validate_reachable};
 use super::keep::immutable_root;
 use super::{Clock, Generation, Rules, cells, domain, label_selector};
 use crate::field::{Errors, Path};
@@ -37,6 +35,7 @@ static RULES: Rules = Rules {
 const ADDRESS_TYPES: [&str; 3] = ["FQDN", "IPv4", "IPv6"];
 const MOST_ENDPOINTS: usize = 1000;
 const MOST_ADDRESSES: usize = 100;
+const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const MOST_PORTS: usize = 20_000;
 const MOST_TOPOLOGY_LABELS: usize = 16;
 const MOST_HINTS: usize = 8;
@@ -145,7 +144,12 @@ fn validate_hints(endpoint: &Value, path: &Path<'_>, errors: &mut Errors) {
             let name = text(hint, &["name"]);
             let path = path.index(index);
             let path = path.child("name");
-            if !seen.insert(name) {
+            if key == "forNodes" {
+                report(check(name), name, &path, errors);
+                if !seen.insert(name) {
+                    errors.duplicate(path, &json!(name));
+                }
+            } else if !seen.insert(name) {
                 errors.duplicate(path, &json!(name));
             } else if name.is_empty() {
                 errors.required(path, "");
@@ -171,7 +175,10 @@ fn validate_ports(ports: &[Value], path: &Path<'_>, errors: &mut Errors) {
         if !names.insert(name) {
             errors.duplicate(path.child("name"), &json!(name));
         }
-        validate_protocol(port, &path, errors);
+        let protocol = text(port, &["protocol"]);
+        if !PROTOCOLS.contains(&protocol) {
+            errors.not_supported(path.child("protocol"), &json!(protocol), &PROTOCOLS);
+        }
         validate_app_protocol(port, &path, errors);
     }
 }

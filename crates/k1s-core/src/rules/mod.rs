@@ -74,6 +74,10 @@ pub struct Rules {
     pub warnings: fn(&Value, Option<&Value>, &mut Vec<String>),
     /// How objects of this kind are named.
     pub name: NameRule,
+    /// Whether an object that comes without a name is given one.
+    pub names_itself: bool,
+    /// Whether metadata is only looked at when nothing else is wrong.
+    pub metadata_last: bool,
     /// Whether a finalizer needs no domain, as those of own kinds do not.
     pub plain_finalizers: bool,
     /// Whether `metadata.generation` counts, and what makes it grow.
@@ -124,6 +128,8 @@ pub enum Generation {
     None,
     /// It starts at 1 and grows when `spec` changes.
     Spec,
+    /// It starts at 1 and grows when `spec` or an annotation changes.
+    SpecAndAnnotations,
     /// It starts at 1 and grows when anything but metadata and status changes.
     Content,
     /// It starts at 1 and grows when anything but metadata changes.
@@ -154,6 +160,8 @@ impl Rules {
         validate_status: |_, _, _| {},
         warnings: |_, _, _| {},
         name: NameRule::Dns1123Subdomain,
+        names_itself: false,
+        metadata_last: false,
         plain_finalizers: false,
         generation: Generation::None,
         fields: &[],

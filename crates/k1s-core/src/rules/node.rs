@@ -18,7 +18,12 @@ pub(super) fn of(kind: &str) -> Option<&'static Rules> {
 
 static RULES: Rules = Rules {
     validate,
-    validate_update: |new, old, errors| immutable_root(new, old, "handler", errors),
+    validate_update: |new, old, errors| {
+        immutable_root(new, old, "handler", errors);
+        validate_overhead(new, errors);
+        validate_scheduling(new, errors);
+    },
+    plain_finalizers: true,
     unconditional_update: false,
     cells: Some(row),
     ..Rules::NONE
@@ -28,11 +33,14 @@ fn validate(object: &Value, errors: &mut Errors) {
     let handler = text(object, &["handler"]);
     let complaints = name::dns1123_label(handler);
     report(complaints, handler, &Path::new("handler"), errors);
-    if let Some(overhead) = at(object, &["overhead", "podFixed"]) {
-        let path = Path::new("overhead");
-        resources::validate_overhead(overhead, &path.child("podFixed"), errors);
-    }
+    validate_overhead(object, errors);
     validate_scheduling(object, errors);
+}
+
+fn validate_overhead(object: &Value, errors: &mut Errors) {
+    if let Some(overhead) = at(object, &["overhead", "podFixed"]) {
+        resources::validate_overhead(overhead, &Path::new("overhead"), errors);
+    }
 }
 
 fn validate_scheduling(object: &Value, errors: &mut Errors) {

@@ -80,7 +80,10 @@ pub(in crate::rules) fn int_or_percent(
 pub(in crate::rules) fn int_or_percent_value(value: Option<&Value>) -> i64 {
     match value {
         Some(Value::Number(number)) => number.as_i64().unwrap_or_default(),
-        Some(Value::String(text)) => text.strip_suffix('%').unwrap_or(text).parse().unwrap_or(0),
+        Some(Value::String(text)) if name::percent(text).is_empty() => {
+            text.trim_end_matches('%').parse().unwrap_or(0)
+        }
+        Some(Value::String(text)) => text.parse().unwrap_or(0),
         _ => 0,
     }
 }

@@ -7,6 +7,7 @@ use super::keep::{drop_status, keep_spec, keep_status};
 use super::number::{all_not_negative, at_most_100_percent, int_or_percent, number};
 use super::{Clock, Generation, Rules, cells, condition, label_selector};
 use crate::field::{Errors, Fault, Path};
+use crate::name::NameRule;
 use crate::object::{at, list};
 
 /// The rules of a kind of this group.
@@ -21,6 +22,9 @@ static RULES: Rules = Rules {
     validate: |object, errors| validate(object, errors),
     validate_update: |new, _, errors| validate(new, errors),
     validate_status: |new, _, errors| validate_status(new, errors),
+    name: NameRule::PathSegment,
+    metadata_last: true,
+    plain_finalizers: true,
     generation: Generation::Spec,
     unconditional_update: false,
     cells: Some(row),

@@ -34,7 +34,7 @@ pub(super) static RULES: Rules = Rules {
         }
         template::warn_of_template(new, old, &["spec", "template"], warnings);
     },
-    generation: Generation::Spec,
+    generation: Generation::SpecAndAnnotations,
     cells: Some(row),
     ..Rules::NONE
 };
@@ -151,13 +151,14 @@ pub(super) fn rolling_words(rolling: &Value, keys: &[&str]) -> String {
 }
 
 fn validate_status(new: &Value, old: &Value, errors: &mut Errors) {
-    const COUNTS: [&str; 7] = [
+    const COUNTS: [&str; 8] = [
         "observedGeneration",
         "replicas",
         "updatedReplicas",
         "readyReplicas",
         "availableReplicas",
         "unavailableReplicas",
+        "terminatingReplicas",
         "collisionCount",
     ];
     let status = &new["status"];

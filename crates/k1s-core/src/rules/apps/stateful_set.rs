@@ -178,7 +178,6 @@ fn as_made(spec: &Value) -> Value {
     let claims: Vec<Value> = list(&spec, &["volumeClaimTemplates"])
         .iter()
         .map(object::name)
-        .filter(|name| !name.is_empty())
         .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}}))
         .collect();
     if claims.is_empty() {

@@ -9,6 +9,7 @@ use crate::name;
 use crate::object::{at, int, list, text};
 use crate::quantity::Quantity;
 use crate::rules::address::report;
+use crate::rules::core::resource_name;
 
 /// The types of metrics, and the field of each.
 const SOURCES: [(&str, &str); 5] = [
@@ -62,6 +63,7 @@ fn validate(metric: &Value, path: &Path<'_>, errors: &mut Errors) {
     let expected = SOURCES.iter().find(|(name, _)| *name == kind);
     let Some((_, expected)) = expected else {
         errors.not_supported(path.child("type"), &json!(kind), &TYPES);
+        forbid_others(&present, None, path, errors);
         return;
     };
     if !present.contains(expected) {
@@ -70,8 +72,13 @@ fn validate(metric: &Value, path: &Path<'_>, errors: &mut Errors) {
             "must populate information for the given metric source",
         );
     }
+    forbid_others(&present, Some(expected), path, errors);
+}
+
+/// There is one source.
+fn forbid_others(present: &[&str], expected: Option<&str>, path: &Path<'_>, errors: &mut Errors) {
     if present.len() != 1 {
-        for other in present.iter().filter(|key| *key != expected) {
+        for other in present.iter().filter(|key| Some(**key) != expected) {
             errors.forbidden(
                 path.child(other),
                 "must populate the given metric source only",
@@ -90,14 +97,23 @@ fn validate_source(source: &Value, key: &str, path: &Path<'_>, errors: &mut Erro
         );
     }
     if is_resource {
-        if text(source, &["name"]).is_empty() {
+        let name = text(source, &["name"]);
+        if name.is_empty() {
             errors.required(path.child("name"), "must specify a resource name");
+        } else if key == "containerResource" {
+            resource_name::validate_for_container(name, &path.child("name"), errors);
         }
     } else {
         validate_identifier(&source["metric"], &path.child("metric"), errors);
     }
-    if key == "containerResource" && text(source, &["container"]).is_empty() {
-        errors.required(path.child("container"), "must specify a container");
+    if key == "containerResource" {
+        let container = text(source, &["container"]);
+        let path = path.child("container");
+        if container.is_empty() {
+            errors.required(path, "must specify a container");
+        } else {
+            report(name::dns1123_label(container), container, &path, errors);
+        }
     }
     let target = &source["target"];
     let path = path.child("target");
@@ -108,7 +124,7 @@ fn validate_source(source: &Value, key: &str, path: &Path<'_>, errors: &mut Erro
         target.get("averageUtilization").is_some(),
     );
     match key {
-        "pods" if !is_positive(target.get("averageValue")) => errors.required(
+        "pods" if !average => errors.required(
             path.child("averageValue"),
             "must specify a positive target averageValue",
         ),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::internal_form;
 use super::pod_template::check::{complain, dns_subdomain, given};
 use crate::field::{Errors, Fault, Path};
-use crate::name;
+use crate::name::{self, NameRule};
 use crate::object::{int, text};
 use crate::rules::keep::same;
 use crate::rules::{Clock, Rules, UnknownField, cells};
@@ -34,6 +34,9 @@ const IMMUTABLE: [&str; 14] = [
 
 /// Event of the core group.
 pub(super) static RULES: Rules = Rules {
+    name: NameRule::PathSegment,
+    metadata_last: true,
+    plain_finalizers: true,
     validate: |event, errors| validate_common(event, "reportingComponent", errors),
     validate_update: |new, _, errors| validate_common(new, "reportingComponent", errors),
     fields: &[

@@ -28,6 +28,7 @@ pub(super) static RULES: Rules = Rules {
     default,
     validate,
     validate_update: |new, _, errors| validate(new, errors),
+    names_itself: true,
     create_on_update: true,
     ..Rules::NONE
 };

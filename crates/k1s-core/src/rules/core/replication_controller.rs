@@ -137,7 +137,9 @@ fn warnings(controller: &Value, old: Option<&Value>, warnings: &mut Vec<String>)
         ));
     }
     let changed = old.is_none_or(|old| old.get("spec") != controller.get("spec"));
-    if let Some(template) = at(controller, &["spec", "template"]).filter(|_| changed) {
+    // of a changed one the template is told that was
+    let told = old.unwrap_or(controller);
+    if let Some(template) = at(told, &["spec", "template"]).filter(|_| changed) {
         warning::of_template(template, &Path::new("spec").child("template"), warnings);
     }
 }

@@ -75,8 +75,7 @@ fn validate_spec(spec: &Value, errors: &mut Errors) {
         let host = text(rule, &["host"]);
         validate_host(host, &rules_path.index(index).child("host"), errors);
         if let Some(http) = rule.get("http") {
-            // Kubernetes names the first rule whichever is at fault.
-            validate_http(http, &rules_path.index(0).child("http"), errors);
+            validate_http(http, &rules_path.index(index).child("http"), errors);
         }
     }
     let tls_path = path.child("tls");

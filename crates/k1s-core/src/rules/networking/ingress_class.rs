@@ -51,7 +51,6 @@ fn validate_parameters(parameters: &Value, path: &Path<'_>, errors: &mut Errors)
     let namespace = parameters.get("namespace").and_then(Value::as_str);
     let namespace_path = path.child("namespace");
     match (text(parameters, &["scope"]), namespace) {
-        ("", _) => errors.required(path.child("scope"), ""),
         ("Namespace", None) => {
             errors.required(namespace_path, "`parameters.scope` is set to 'Namespace'");
         }

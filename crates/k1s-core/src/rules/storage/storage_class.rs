@@ -10,7 +10,7 @@ use crate::name;
 use crate::object::{self, annotation, is_true, list, make_map, map, text};
 use crate::rules::address::report;
 use crate::rules::core::pod_template::warning;
-use crate::rules::keep::{immutable_root, same};
+use crate::rules::keep::immutable_root;
 use crate::rules::{Clock, Rules, cells, label_selector};
 
 pub(super) static RULES: Rules = Rules {
@@ -157,7 +157,7 @@ fn warn(object: &Value, warnings: &mut Vec<String>) {
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     validate(new, errors);
     for key in ["parameters", "provisioner", "reclaimPolicy"] {
-        if !same(new.get(key), old.get(key)) {
+        if new.get(key) != old.get(key) {
             errors.forbidden(key, format!("updates to {key} are forbidden."));
         }
     }

@@ -6,14 +6,13 @@ use serde_json::Value;
 use super::storage_class::{validate_parameters, validate_provisioner};
 use crate::field::Errors;
 use crate::object::{self, text};
-use crate::rules::keep::same;
 use crate::rules::{Clock, Rules, cells};
 
 pub(super) static RULES: Rules = Rules {
     validate,
     validate_update: |new, old, errors| {
         for key in ["driverName", "parameters"] {
-            if !same(new.get(key), old.get(key)) {
+            if new.get(key) != old.get(key) {
                 errors.forbidden(key, format!("updates to {key} are forbidden."));
             }
         }

@@ -11,6 +11,9 @@ use crate::rules::core::resource_name::{allows_overcommit, is_for_pods, is_huge_
 pub(super) fn default(pod: &mut Value) {
     let spec = object::make_map(pod).entry("spec").or_insert(Value::Null);
     default_pod_spec(spec);
+    if object::int(spec, &["terminationGracePeriodSeconds"]).is_some_and(|seconds| seconds < 0) {
+        object::set(spec, &["terminationGracePeriodSeconds"], 1);
+    }
     for kind in ["containers", "initContainers"] {
         for container in list_mut(spec, &[kind]) {
             requests_from_limits(container);

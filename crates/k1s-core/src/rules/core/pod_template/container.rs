@@ -138,7 +138,6 @@ fn validate_ephemeral_fields(container: &Value, path: &Path<'_>, errors: &mut Er
     for key in NOT_EPHEMERAL {
         let set = match container.get(key) {
             None | Some(Value::Null) => false,
-            Some(Value::Array(items)) => !items.is_empty(),
             Some(Value::Object(fields)) => key != "resources" || !fields.is_empty(),
             Some(_) => true,
         };
@@ -238,7 +237,14 @@ fn validate_resize_policy(
 }
 
 fn validate_init_restart(container: &Value, restarts: bool, path: &Path<'_>, errors: &mut Errors) {
-    if !restarts {
+    if !given(container, "restartPolicy") {
+        if !list(container, &["restartPolicyRules"]).is_empty() {
+            errors.required(
+                path.child("restartPolicy"),
+                "must specify restartPolicy when restart rules are used",
+            );
+        }
+    } else if !restarts {
         validate_restart(container, path, errors);
     } else if !list(container, &["restartPolicyRules"]).is_empty() {
         errors.forbidden(

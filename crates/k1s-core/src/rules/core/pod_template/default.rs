@@ -30,13 +30,6 @@ pub(in crate::rules) fn default_pod_spec(spec: &mut Value) {
     object::default(map, "schedulerName", "default-scheduler");
     default_absent(map, "securityContext", json!({}));
     default_absent(map, "terminationGracePeriodSeconds", GRACE_PERIOD_SECONDS);
-    if map
-        .get("terminationGracePeriodSeconds")
-        .and_then(Value::as_i64)
-        .is_some_and(|seconds| seconds < 0)
-    {
-        map.insert("terminationGracePeriodSeconds".into(), 1.into());
-    }
     name_the_service_account_twice(map);
     for volume in list_mut(spec, &["volumes"]) {
         default_volume(volume);

@@ -17,7 +17,14 @@ pub(in crate::rules) fn drop_from_spec(spec: &mut Value) {
     remove(spec, &["workloadRef"]);
     for kind in CONTAINERS {
         for container in list_mut(spec, &[kind]) {
-            remove(container, &["lifecycle", "stopSignal"]);
+            let had = remove(container, &["lifecycle", "stopSignal"]).is_some();
+            if had
+                && container["lifecycle"]
+                    .as_object()
+                    .is_some_and(serde_json::Map::is_empty)
+            {
+                remove(container, &["lifecycle"]);
+            }
         }
     }
     for volume in list_mut(spec, &["volumes"]) {

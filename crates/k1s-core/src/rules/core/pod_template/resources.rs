@@ -180,7 +180,7 @@ pub(super) fn validate_pod_resources(
         errors.forbidden(at, "may not be set for a windows pod");
         return;
     }
-    if !list(resources, &["claims"]).is_empty() {
+    if resources.get("claims").is_some_and(Value::is_array) {
         errors.forbidden(
             at.child("claims"),
             "claims may not be set for Resources at pod-level",

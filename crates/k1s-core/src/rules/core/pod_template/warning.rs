@@ -179,6 +179,12 @@ fn of_parts(
         of_environment(list(container, &["env"]), &at.child("env"), warnings);
     }
     of_ports(spec, path, warnings);
+    if number(spec, "terminationGracePeriodSeconds") < 0 {
+        warnings.push(format!(
+            "{}: must be >= 0; negative values are invalid and will be treated as 1",
+            path.child("terminationGracePeriodSeconds")
+        ));
+    }
     of_null_selectors(spec, path, warnings);
     of_addresses(spec, path, warnings);
 }

@@ -22,7 +22,7 @@ use crate::rules::number::number;
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const AFFINITIES: [&str; 2] = ["ClientIP", "None"];
 const TRAFFIC_POLICIES: [&str; 2] = ["Cluster", "Local"];
-const DISTRIBUTIONS: [&str; 3] = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+const DISTRIBUTIONS: [&str; 3] = ["PreferClose", "PreferSameZone", "PreferSameNode"];
 const IP_MODES: [&str; 2] = ["Proxy", "VIP"];
 const MOST_AFFINITY_SECONDS: i64 = 86_400;
 const KUBELET_PORT: i64 = 10_250;
@@ -228,7 +228,8 @@ fn validate_port_pairs(service: &Value, path: &Path<'_>, errors: &mut Errors) {
 fn validate_source_ranges(service: &Value, path: &Path<'_>, errors: &mut Errors) {
     const ONLY: &str = "may only be used when `type` is 'LoadBalancer'";
     let balanced = kind(service) == "LoadBalancer";
-    let ranges = path.child("loadBalancerSourceRanges");
+    // the field is told with a capital
+    let ranges = path.child("LoadBalancerSourceRanges");
     if texts(service, "loadBalancerSourceRanges").next().is_some() {
         if !balanced {
             errors.forbidden(ranges, ONLY);
