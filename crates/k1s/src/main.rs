@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `k1s` binary: the CLI library's commands, and those that only a program with a store and a listener can have:
-//! `up`, `serve` and `store`. Nothing is started that the command does not need.
+//! `up`, `serve`, `pico` and `store`. Nothing is started that the command does not need.
 
 mod controllers;
 mod embedded;
+mod pico;
 mod place;
 mod serve;
 mod server;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     )
     .command(&up::COMMAND)
     .command(&serve::COMMAND)
+    .command(&pico::COMMAND)
     .command(&store::COMMAND)
     .main(embedded::transport)
 }
