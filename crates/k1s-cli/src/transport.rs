@@ -12,7 +12,7 @@ use crate::error::Result;
 
 pub mod remote;
 pub mod service;
-mod tls;
+pub mod tls;
 
 /// Why a body ended early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;

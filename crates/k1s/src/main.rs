@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `k1s` binary: the CLI library's commands, and those that only a program with a store and a listener can have:
-//! `up`, `serve` and `store`; and `board`, for Turing Pi boards. Nothing is started that the command does not need.
+//! `up`, `serve`, `pico` and `store`; and `board`, for Turing Pi boards. Nothing is started that the command does not need.
 
 mod board;
 mod controllers;
 mod embedded;
+mod pico;
 mod place;
 mod serve;
 mod server;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     )
     .command(&up::COMMAND)
     .command(&serve::COMMAND)
+    .command(&pico::COMMAND)
     .command(&store::COMMAND)
     .command(&board::COMMAND)
     .main(embedded::transport)

@@ -12,19 +12,23 @@ use k1s_server::private_file;
 
 use crate::place::short;
 use crate::server::Ready;
-use crate::{controllers, place, server};
+use crate::{controllers, pico, place, server};
 
 /// What `--merge-kubeconfig` holds when it is given without a file.
 const USERS_OWN: &str = "~";
+
+/// As many boards are a person's; more are a test's.
+const MAX_BOARDS: usize = 64;
 
 /// `up`.
 pub(crate) static COMMAND: Command = Command {
     name: "up",
     aliases: &[],
-    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--merge-kubeconfig[=FILE]] [--controllers all|LIST] [--hollow-nodes N] [--tenant NAME]",
+    usage: "[--data-dir DIR | --memory] [--listen ADDRESS:PORT] [--merge-kubeconfig[=FILE]] [--controllers all|LIST] [--hollow-nodes N] [--pico N] [--tenant NAME]",
     about: "Serve the API over TLS, and say how to reach it and what to try.",
     examples: &[
         ("Serve the default store, and say how to reach it", "up"),
+        ("Two simulated Pico W boards join as nodes", "up --memory --pico 2"),
         ("Nothing is kept, and kubectl finds it as context k1s", "up --memory --merge-kubeconfig"),
     ],
     flags: &[&[
@@ -32,6 +36,7 @@ pub(crate) static COMMAND: Command = Command {
         server::LISTEN,
         controllers::ON,
         controllers::HOLLOW_NODES,
+        Flag::number("pico", "0", "Simulated Pico W boards to join as nodes."),
         Flag::text(
             "merge-kubeconfig",
             "Also add the context k1s to this kubeconfig ($KUBECONFIG or ~/.kube/config), keeping what is there.",
@@ -46,6 +51,15 @@ fn run(flags: &Parsed) -> k1s_cli::error::Result {
     let mut flags = flags.clone();
     let files = files(&mut flags).map_err(|e| Error::message(format!("{e:#}")))?;
     server::without_arguments(&flags)?;
+    let boards = usize::try_from(flags.number("pico"))
+        .ok()
+        .filter(|n| *n <= MAX_BOARDS)
+        .ok_or_else(|| {
+            Error::message(format!(
+                "--pico must be between 0 and {MAX_BOARDS}; `k1s pico sim` takes more"
+            ))
+        })?;
+    let mut switched_on = None;
     server::run(&flags, |ready| {
         if let Some(parent) = files.kubeconfig.parent() {
             private_file::directory(parent)?;
@@ -58,6 +72,9 @@ fn run(flags: &Parsed) -> k1s_cli::error::Result {
         let _ = stdout
             .write_all(words(&files, ready, &flags).as_bytes())
             .and_then(|()| stdout.flush());
+        if boards > 0 {
+            switched_on = Some(pico::Boards::start(boards, &files.kubeconfig)?);
+        }
         Ok(())
     })
 }

@@ -176,11 +176,16 @@ impl fmt::Debug for SigningKey {
 
 impl SigningKey {
     /// The key that these 32 random bytes make.
-    #[must_use]
-    pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self(ed25519_compact::KeyPair::from_seed(
+    ///
+    /// # Errors
+    /// [`BuildError::Key`] when all of them are zero, which no source of randomness gives.
+    pub fn from_seed(seed: [u8; 32]) -> Result<Self, BuildError> {
+        if seed == [0; 32] {
+            return Err(BuildError::Key);
+        }
+        Ok(Self(ed25519_compact::KeyPair::from_seed(
             ed25519_compact::Seed::new(seed),
-        ))
+        )))
     }
 
     /// The key in a file: `ed25519-secret:` and 64 hexadecimal digits.
@@ -192,7 +197,7 @@ impl SigningKey {
             .trim()
             .strip_prefix("ed25519-secret:")
             .and_then(crate::digest::decode_hex);
-        seed.map(Self::from_seed).ok_or(BuildError::Key)
+        Self::from_seed(seed.ok_or(BuildError::Key)?)
     }
 
     /// The text for a file that only its owner may read.
@@ -255,15 +260,17 @@ mod tests {
 
     #[test]
     fn keys_and_signatures() {
-        let key = SigningKey::from_seed([7; 32]);
+        let key = SigningKey::from_seed([7; 32]).unwrap();
         assert_eq!(
             SigningKey::parse(&key.secret_text()).unwrap().public(),
             key.public()
         );
-        assert_eq!(
-            SigningKey::parse("ed25519-secret:00").unwrap_err(),
-            BuildError::Key
-        );
+        for bad in [
+            "ed25519-secret:00".into(),
+            format!("ed25519-secret:{}", "00".repeat(32)),
+        ] {
+            assert_eq!(SigningKey::parse(&bad).unwrap_err(), BuildError::Key);
+        }
         assert!(!alloc::format!("{key:?}").contains("0707"));
         let bundle = build(
             br#"{"name":"a","version":"v1"}"#,

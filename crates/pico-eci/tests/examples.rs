@@ -34,7 +34,7 @@ fn examples_are_what_their_sources_make() {
         let mut seed = [0; 32];
         std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut seed)
             .unwrap();
-        let signer = SigningKey::from_seed(seed);
+        let signer = SigningKey::from_seed(seed).unwrap();
         std::fs::write(path("examples.pub"), format!("{}\n", signer.public())).unwrap();
         for example in EXAMPLES {
             let name = name(example.reference);
@@ -51,8 +51,8 @@ fn examples_are_what_their_sources_make() {
         let mut committed = Verifier::new(&trusted).verify(example.bundle).unwrap();
         assert_eq!(committed.config().reference(), example.reference);
         let made = source(name(example.reference));
-        let same = sign(&made, &SigningKey::from_seed([1; 32])).unwrap();
-        let other = [SigningKey::from_seed([1; 32]).public()];
+        let same = sign(&made, &SigningKey::from_seed([1; 32]).unwrap()).unwrap();
+        let other = [SigningKey::from_seed([1; 32]).unwrap().public()];
         let mut made = Verifier::new(&other).verify(same.as_slice()).unwrap();
         assert_eq!(
             committed.config(),

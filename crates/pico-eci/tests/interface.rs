@@ -95,7 +95,13 @@ fn c_header() {
 
 #[test]
 fn rust_sdk() {
+    // a declaration may stand on several lines
     let text = read("../../sdk/pico-guest/src/raw.rs");
+    let text = text
+        .replace("(\n            ", "(")
+        .replace(",\n            ", ", ")
+        .replace(",\n        )", ")")
+        .replace("\n        ->", " ->");
     let (mut module, mut name) = ("", "");
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {

@@ -55,7 +55,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn new_key(path: &Path) -> Result<PublicKey> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| Error::Random)?;
-    let key = SigningKey::from_seed(seed);
+    let key = SigningKey::from_seed(seed)?;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

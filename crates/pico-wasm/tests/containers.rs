@@ -31,12 +31,12 @@ const LIMITS: Limits = Limits {
 fn bundle(capabilities: &str, text: &str) -> Vec<u8> {
     let config = format!(r#"{{"name":"test","version":"v1","capabilities":{capabilities}}}"#);
     let bundle = build(config.as_bytes(), &assemble(text).unwrap()).unwrap();
-    sign(&bundle, &SigningKey::from_seed([1; 32])).unwrap()
+    sign(&bundle, &SigningKey::from_seed([1; 32]).unwrap()).unwrap()
 }
 
 fn start(bundle: &[u8], grant: Grant, limits: Limits) -> Result<Box<dyn Container>, StartError> {
     let trusted = [
-        SigningKey::from_seed([1; 32]).public(),
+        SigningKey::from_seed([1; 32]).unwrap().public(),
         examples::key().unwrap(),
     ];
     let mut bytes = bundle;

@@ -116,7 +116,7 @@ fn every_flipped_bit_is_found() {
 
 #[test]
 fn hostile_modules_stay_in_the_sandbox() {
-    let signer = SigningKey::from_seed([9; 32]);
+    let signer = SigningKey::from_seed([9; 32]).unwrap();
     let trusted = [signer.public()];
     let mut numbers = Numbers(2);
     let (mut started, mut ended) = (0, 0);

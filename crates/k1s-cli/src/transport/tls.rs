@@ -22,8 +22,23 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
 ];
 
-/// The settings of a connection.
-pub(crate) fn client(access: &Access) -> Result<ClientConfig> {
+/// The name that a server's certificate is checked for.
+///
+/// # Errors
+/// When no certificate can have it.
+pub fn server_name(name: String) -> Result<ServerName<'static>> {
+    ServerName::try_from(name).map_err(|e| {
+        Error::message(format!(
+            "the server's address has no host that a certificate can name: {e}"
+        ))
+    })
+}
+
+/// The settings of a connection with a kubeconfig's authority and client certificate.
+///
+/// # Errors
+/// When one of them is not PEM or cannot be used.
+pub fn client(access: &Access) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

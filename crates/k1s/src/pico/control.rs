@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The socket at which a simulation is asked: one line in, lines out, and the end.
+//!
+//! `look` and a board's name (or nothing for all) answers one JSON object a line; `set NAME KEY=VALUE…` answers `ok` or
+//! why not.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use pico_sim::{Deed, Faults, Handle, Seen, level};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::view;
+
+/// Bytes of a question.
+const QUESTION: u64 = 4096;
+
+/// A socket that answers until this is dropped.
+pub(super) struct Control {
+    path: PathBuf,
+    stop: tokio::sync::watch::Sender<bool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Control {
+    /// Opens the socket; one that a dead simulation left behind is replaced.
+    pub(super) fn open(path: &Path, handle: Handle) -> Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            bail!(
+                "another simulation answers at {}: choose another place with --socket",
+                path.display()
+            );
+        }
+        // What is not there need not be removed.
+        let _ = std::fs::remove_file(path);
+        let listener = std::os::unix::net::UnixListener::bind(path)
+            .with_context(|| format!("cannot open the socket {}", path.display()))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot close {} to others", path.display()))?;
+        listener
+            .set_nonblocking(true)
+            .context("cannot wait at the socket")?;
+        let (stop, mut stopped) = tokio::sync::watch::channel(false);
+        let thread = std::thread::Builder::new()
+            .name("pico-control".to_owned())
+            .spawn(move || {
+                let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                else {
+                    return;
+                };
+                runtime.block_on(async move {
+                    tokio::select! {
+                        () = serve(listener, handle) => {}
+                        _ = stopped.changed() => {}
+                    }
+                });
+            })
+            .context("cannot start a thread for the socket")?;
+        Ok(Self {
+            path: path.to_owned(),
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say any more.
+            let _ = thread.join();
+        }
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(listener: std::os::unix::net::UnixListener, handle: Handle) {
+    let Ok(listener) = UnixListener::from_std(listener) else {
+        return;
+    };
+    while let Ok((stream, _)) = listener.accept().await {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            // One who says nothing is not waited for.
+            let _ = tokio::time::timeout(Duration::from_secs(10), answer(stream, &handle)).await;
+        });
+    }
+}
+
+async fn answer(stream: UnixStream, handle: &Handle) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut question = String::new();
+    BufReader::new(read.take(QUESTION))
+        .read_line(&mut question)
+        .await?;
+    let mut words = question.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some("look"), Some(name)) => match handle.look(name).await {
+            Some(seen) => {
+                write
+                    .write_all(format!("{}\n", json_of(&seen)).as_bytes())
+                    .await
+            }
+            None => {
+                write
+                    .write_all(format!("error: there is no board {name:?}\n").as_bytes())
+                    .await
+            }
+        },
+        (Some("look"), None) => {
+            for name in handle.names() {
+                if let Some(seen) = handle.look(name).await {
+                    write
+                        .write_all(format!("{}\n", json_of(&seen)).as_bytes())
+                        .await?;
+                }
+            }
+            Ok(())
+        }
+        (Some("set"), Some(name)) => {
+            for word in words {
+                let done = match deed(word) {
+                    Ok(deed) => handle.act(name, deed).await,
+                    Err(why) => Err(why),
+                };
+                if let Err(why) = done {
+                    return write.write_all(format!("error: {why}\n").as_bytes()).await;
+                }
+            }
+            write.write_all(b"ok\n").await
+        }
+        _ => {
+            write
+                .write_all(b"error: look [NAME], or set NAME KEY=VALUE...\n")
+                .await
+        }
+    }
+}
+
+/// What is asked by `KEY=VALUE`.
+fn deed(word: &str) -> Result<Deed, String> {
+    let (key, value) = word
+        .split_once('=')
+        .ok_or_else(|| format!("{word:?} is not KEY=VALUE"))?;
+    let wrong = |what: &str| format!("{word:?}: {value:?} is not {what}");
+    if let Some(channel) = key.strip_prefix("adc") {
+        let channel = channel
+            .parse()
+            .map_err(|_| format!("{key:?} is no analogue channel: adc0, adc1, adc2"))?;
+        let reading = value
+            .parse()
+            .map_err(|_| wrong("a reading between 0 and 65535"))?;
+        return Ok(Deed::Analogue(channel, reading));
+    }
+    match key {
+        "temp" => {
+            let degrees: f64 = value
+                .parse()
+                .map_err(|_| wrong("a temperature in degrees Celsius"))?;
+            if !(-60.0..=200.0).contains(&degrees) {
+                return Err(wrong("a temperature between -60 and 200"));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "between -60000 and 200000")]
+            Ok(Deed::Temperature((degrees * 1000.0) as i32))
+        }
+        "link" => {
+            let mut faults = Faults::default();
+            for part in value.split(',') {
+                match part.split_once(':') {
+                    None if part == "up" => {}
+                    None if part == "cut" => faults.cut = true,
+                    None if part == "half-open" => faults.half_open = true,
+                    Some(("latency", ms)) => {
+                        faults.latency_ms = ms
+                            .parse()
+                            .map_err(|_| wrong("up, cut, half-open, latency:MS or loss:PERCENT"))?;
+                    }
+                    Some(("loss", percent)) => {
+                        faults.loss_percent = percent
+                            .parse()
+                            .map_err(|_| wrong("up, cut, half-open, latency:MS or loss:PERCENT"))?;
+                    }
+                    _ => return Err(wrong("up, cut, half-open, latency:MS or loss:PERCENT")),
+                }
+            }
+            Ok(Deed::Link(faults))
+        }
+        "power" if value == "cycle" => Ok(Deed::PowerCycle),
+        "power" => Err(wrong("cycle")),
+        pin => {
+            let number = pin.trim_start_matches("GP").trim_start_matches("gp");
+            let number = number.parse().map_err(|_| {
+                format!("{key:?} is neither a pin (15 or GP15) nor adcN, temp, link or power")
+            })?;
+            match value.to_ascii_lowercase().as_str() {
+                "open" => Ok(Deed::Drive(number, None)),
+                other => match level(other) {
+                    Some(level) => Ok(Deed::Drive(number, Some(level))),
+                    None => Err(wrong("high, low or open")),
+                },
+            }
+        }
+    }
+}
+
+fn json_of(seen: &Seen) -> Value {
+    let pins: serde_json::Map<String, Value> = seen
+        .panel
+        .pins()
+        .map(|(pin, at)| (format!("GP{pin}"), view::short(at).into()))
+        .collect();
+    let counters = seen.counters;
+    json!({
+        "name": seen.name,
+        "ready": seen.is_ready,
+        "led": seen.panel.led(),
+        "ledCount": seen.panel.led_count,
+        "temperatureMillicelsius": seen.panel.temperature,
+        "adc": seen.panel.adc,
+        "pins": pins,
+        "pods": seen.pods,
+        "port": seen.port,
+        "line": view::line(seen),
+        "link": {
+            "cut": seen.faults.cut,
+            "halfOpen": seen.faults.half_open,
+            "latencyMs": seen.faults.latency_ms,
+            "lossPercent": seen.faults.loss_percent,
+        },
+        "api": {
+            "requests": counters.requests,
+            "errors": counters.errors,
+            "sentBytes": counters.sent,
+            "receivedBytes": counters.received,
+            "reconnects": counters.reconnects,
+        },
+    })
+}
+
+/// Asks a simulation.
+pub(super) async fn ask(path: &Path, question: &str) -> Result<String> {
+    let mut stream = UnixStream::connect(path).await.with_context(|| {
+        format!(
+            "no simulation answers at {}: start one with `k1s pico sim` or `k1s up --pico 1`",
+            path.display()
+        )
+    })?;
+    stream.write_all(format!("{question}\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream
+        .take(64 * 1024 * 1024)
+        .read_to_string(&mut answer)
+        .await?;
+    match answer.strip_prefix("error: ") {
+        Some(why) => bail!("{}", why.trim_end()),
+        None => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pico_board::Level;
+
+    #[test]
+    fn deeds() {
+        let link = |faults| Ok(Deed::Link(faults));
+        for (word, expected) in [
+            ("15=high", Ok(Deed::Drive(15, Some(Level::High)))),
+            ("GP15=LOW", Ok(Deed::Drive(15, Some(Level::Low)))),
+            ("15=open", Ok(Deed::Drive(15, None))),
+            ("adc0=1200", Ok(Deed::Analogue(0, 1200))),
+            ("temp=31.5", Ok(Deed::Temperature(31_500))),
+            ("power=cycle", Ok(Deed::PowerCycle)),
+            ("link=up", link(Faults::default())),
+            (
+                "link=cut",
+                link(Faults {
+                    cut: true,
+                    ..Faults::default()
+                }),
+            ),
+            (
+                "link=latency:200,loss:5",
+                link(Faults {
+                    latency_ms: 200,
+                    loss_percent: 5,
+                    ..Faults::default()
+                }),
+            ),
+            ("15", Err("\"15\" is not KEY=VALUE".to_owned())),
+            (
+                "15=up",
+                Err("\"15=up\": \"up\" is not high, low or open".to_owned()),
+            ),
+            (
+                "temp=hot",
+                Err("\"temp=hot\": \"hot\" is not a temperature in degrees Celsius".to_owned()),
+            ),
+            (
+                "x=1",
+                Err("\"x\" is neither a pin (15 or GP15) nor adcN, temp, link or power".to_owned()),
+            ),
+        ] {
+            assert_eq!(deed(word), expected, "{word}");
+        }
+    }
+}

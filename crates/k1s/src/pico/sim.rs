@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `k1s pico sim`: boards that join the cluster of a kubeconfig, until Ctrl-C.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use k1s_cli::command::Command;
+use k1s_cli::context::Context;
+use k1s_cli::error::Error;
+use k1s_cli::flag::{Flag, Parsed};
+use k1s_server::{limits, stop};
+use pico_sim::{Options, Simulation};
+
+use super::{control, reach, view};
+
+/// More boards than this share HTTP/2 connections unless it is said otherwise.
+const OWN_CONNECTIONS: usize = 64;
+/// As many boards fit on a terminal.
+const VIEWED: usize = 16;
+
+/// `pico sim`.
+pub(super) static COMMAND: Command = Command {
+    name: "sim",
+    aliases: &[],
+    usage: "[--nodes N] [--kubeconfig FILE] [--board NAME] [--gpio-config NAMESPACE/NAME] [--view]",
+    about: "Join simulated boards to the cluster of a kubeconfig, until Ctrl-C.",
+    examples: &[
+        (
+            "Two boards in the cluster of the current kubeconfig",
+            "pico sim --nodes 2",
+        ),
+        (
+            "A thousand boards, switched on within a minute",
+            "pico sim --nodes 1000 --spread 1m --kubeconfig kc.yaml",
+        ),
+    ],
+    flags: &[&[
+        Flag::number("nodes", "1", "How many boards."),
+        Flag::text("board", "Board: pico-w, pico-w-2g or pico2-w.").default("pico-w"),
+        Flag::text("name-prefix", "What the nodes' names begin with.").default("pico-"),
+        Flag::text(
+            "gpio-config",
+            "ConfigMap that sets pins (pin_15: HIGH, pin_16: PWM:128), as NAMESPACE/NAME.",
+        ),
+        Flag::text(
+            "flash-dir",
+            "Directory in which each board keeps its flash; without it the flash is gone with the process.",
+        ),
+        Flag::text(
+            "connections",
+            "own: each board has its own, byte for byte; shared: all share HTTP/2. By default shared above 64 boards.",
+        ),
+        Flag::duration("spread", "0s", "Over how long the boards are switched on."),
+        Flag::switch(
+            "view",
+            "Show the boards, as on a terminal, even if this is none.",
+        ),
+        super::SOCKET,
+    ]],
+    subcommands: &[],
+    run: Some(|cx, flags| Box::pin(run(cx, flags))),
+};
+
+/// Boards as they are unless said otherwise.
+pub(super) fn defaults() -> Options {
+    Options {
+        nodes: 1,
+        prefix: "pico-".to_owned(),
+        profile: &pico_board::PICO_W,
+        shared: false,
+        pins_map: None,
+        flash_dir: None,
+        spread_ms: 0,
+    }
+}
+
+fn options(flags: &Parsed) -> Result<Options> {
+    let nodes = usize::try_from(flags.number("nodes"))
+        .ok()
+        .filter(|n| (1..=100_000).contains(n))
+        .context("--nodes must be between 1 and 100000")?;
+    let board = flags.text("board");
+    let profile = pico_board::Profile::find(board).with_context(|| {
+        let known: Vec<&str> = pico_board::PROFILES.iter().map(|p| p.name).collect();
+        format!("--board {board:?} is none of {}", known.join(", "))
+    })?;
+    let shared = match flags.text("connections") {
+        "" => nodes > OWN_CONNECTIONS,
+        "own" => false,
+        "shared" => true,
+        other => bail!("--connections {other:?} is neither own nor shared"),
+    };
+    let pins_map = match flags.text("gpio-config") {
+        "" => None,
+        text => match text.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+                Some((namespace.to_owned(), name.to_owned()))
+            }
+            _ => bail!("--gpio-config {text:?} is not NAMESPACE/NAME"),
+        },
+    };
+    let flash_dir = match flags.text("flash-dir") {
+        "" => None,
+        path => {
+            let path = std::path::PathBuf::from(path);
+            std::fs::create_dir_all(&path)
+                .with_context(|| format!("cannot make the directory {}", path.display()))?;
+            Some(path)
+        }
+    };
+    let prefix = flags.text("name-prefix");
+    let fits = prefix
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
+    if prefix.is_empty()
+        || !fits
+        || !prefix.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || prefix.len() > 200
+    {
+        bail!(
+            "--name-prefix {prefix:?} cannot begin the name of a node: lower-case letters, digits, - and ."
+        );
+    }
+    Ok(Options {
+        nodes,
+        prefix: prefix.to_owned(),
+        profile,
+        shared,
+        pins_map,
+        flash_dir,
+        spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
+    crate::server::without_arguments(flags)?;
+    let access = cx.kubeconfig()?.access(cx.globals())?;
+    if access.insecure && access.server.starts_with("https:") {
+        cx.talk("Warning: the server's certificate is not checked (insecure-skip-tls-verify)");
+    }
+    let start = || -> Result<_> {
+        let options = options(flags)?;
+        let api = reach::api(&access)?;
+        limits::raise_open_files();
+        let simulation =
+            Simulation::start(api, &options).context("cannot start threads for the boards")?;
+        let control = control::Control::open(&super::socket(flags)?, simulation.handle())?;
+        Ok((options, simulation, control))
+    };
+    let begun = Instant::now();
+    let (options, simulation, _control) = start().map_err(|e| Error::message(format!("{e:#}")))?;
+    let signal =
+        stop::signalled().map_err(|e| Error::message(format!("cannot listen for signals: {e}")))?;
+    let handle = simulation.handle();
+    let images = pico_sim::images();
+    cx.line(format_args!(
+        "{} of {} at {}\nimages in flash: {}",
+        count(options.nodes),
+        options.profile.model,
+        access.server,
+        images.join(" ")
+    ))?;
+    cx.flush()?;
+    tokio::pin!(signal);
+    let ready = tokio::select! {
+        () = handle.all_ready() => true,
+        () = &mut signal => false,
+    };
+    if ready {
+        let names = handle.names();
+        let named = match names {
+            [one] => one.clone(),
+            [first, .., last] => format!("{first} to {last}"),
+            [] => String::new(),
+        };
+        cx.line(format_args!(
+            "Ready after {:.1} s: {named}",
+            begun.elapsed().as_secs_f64()
+        ))?;
+        cx.flush()?;
+        let wants_view = flags.on("view") || std::io::stdout().is_terminal();
+        if wants_view && options.nodes <= VIEWED {
+            tokio::select! {
+                () = view::show(&handle) => {}
+                () = &mut signal => {}
+            }
+        } else {
+            signal.await;
+        }
+    }
+    let mut out = std::io::stdout();
+    // Whoever read this may have gone; the boards are switched off all the same.
+    let _ = out.flush();
+    simulation.stop();
+    Ok(())
+}
+
+fn count(n: usize) -> String {
+    if n == 1 {
+        "1 board".to_owned()
+    } else {
+        format!("{n} boards")
+    }
+}

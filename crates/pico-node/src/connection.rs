@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One connection to the API as the agent sees it: down, being made, or up with at most one request on it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::backoff::{Backoff, Random};
+use crate::facts::Config;
+use crate::http::{Head, Request, ResponseParser};
+use crate::json::{Reader, Value};
+use crate::time::Ms;
+
+/// How long a connection may take to be made, in milliseconds.
+pub(crate) const CONNECT_MS: Ms = 10_000;
+/// How long a response may take to begin, and how long a body may pause; watches have their own time.
+pub(crate) const RESPONSE_MS: Ms = 15_000;
+
+/// What the host is asked to do with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Connect to the API; [`crate::Agent::connected`] or [`crate::Agent::disconnected`] says what became of it.
+    Connect,
+    /// Close, or stop connecting. Nothing is reported back.
+    Close,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Down { retry_at: Ms },
+    Connecting { until: Ms },
+    Up,
+}
+
+/// A request under way and what has come of its answer.
+#[derive(Debug)]
+pub(crate) struct Exchange<P> {
+    pub(crate) purpose: P,
+    pub(crate) head: Option<Head>,
+    pub(crate) reader: Option<Reader>,
+    pub(crate) answer: Option<Value>,
+    /// By when the next byte must have come.
+    pub(crate) until: Ms,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection<P> {
+    pub(crate) phase: Phase,
+    pub(crate) parser: ResponseParser,
+    pub(crate) exchange: Option<Exchange<P>>,
+    pub(crate) order: Option<Order>,
+    out: Vec<u8>,
+    sent: usize,
+    backoff: Backoff,
+    /// Whether a response was completed on this connection: if it then closes, that is no failure of the server.
+    proven: bool,
+    /// How often a connection was made after the first.
+    pub(crate) reconnects: u32,
+    ever: bool,
+}
+
+impl<P> Connection<P> {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Phase::Down { retry_at: 0 },
+            parser: ResponseParser::default(),
+            exchange: None,
+            order: None,
+            out: Vec::new(),
+            sent: 0,
+            backoff: Backoff::new(500, 60_000),
+            proven: false,
+            reconnects: 0,
+            ever: false,
+        }
+    }
+
+    /// Whether a request can be put on it now.
+    pub(crate) fn is_free(&self) -> bool {
+        self.phase == Phase::Up && self.exchange.is_none() && self.outgoing().is_empty()
+    }
+
+    /// Asks for a connection if there is none and the waiting time is over.
+    pub(crate) fn want(&mut self, now: Ms) {
+        if let Phase::Down { retry_at } = self.phase
+            && now >= retry_at
+        {
+            self.phase = Phase::Connecting {
+                until: now + CONNECT_MS,
+            };
+            self.order = Some(Order::Connect);
+        }
+    }
+
+    pub(crate) fn connected(&mut self) {
+        if matches!(self.phase, Phase::Connecting { .. }) {
+            self.phase = Phase::Up;
+            self.parser = ResponseParser::default();
+            self.reconnects += u32::from(self.ever);
+            self.ever = true;
+        }
+    }
+
+    pub(crate) fn begin(&mut self, purpose: P, request: &Request, config: &Config, until: Ms) {
+        let mut out = String::new();
+        request.write(
+            &config.api_host,
+            &config.api_base,
+            &config.authorization,
+            &mut out,
+        );
+        (self.out, self.sent) = (out.into_bytes(), 0);
+        self.exchange = Some(Exchange {
+            purpose,
+            head: None,
+            reader: None,
+            answer: None,
+            until,
+        });
+    }
+
+    /// Bytes that are still to be sent.
+    pub(crate) fn outgoing(&self) -> &[u8] {
+        self.out.get(self.sent..).unwrap_or_default()
+    }
+
+    pub(crate) fn sent(&mut self, n: usize) {
+        self.sent += n;
+        if self.sent >= self.out.len() {
+            (self.out, self.sent) = (Vec::new(), 0);
+        }
+    }
+
+    /// A response was received whole and the server is content with us.
+    pub(crate) fn succeeded(&mut self) {
+        self.proven = true;
+        self.backoff.reset();
+    }
+
+    /// The connection is no more. Another is made after a while: at once if this one was only idle for too long.
+    pub(crate) fn lost(
+        &mut self,
+        now: Ms,
+        random: &mut Random,
+        close: bool,
+    ) -> Option<Exchange<P>> {
+        let wait = if self.proven && !close {
+            random.below(50)
+        } else {
+            self.backoff.failed(random)
+        };
+        self.drop_it(now + wait, close)
+    }
+
+    /// Ends the connection in good order, to be made again when it is wanted.
+    pub(crate) fn retire(&mut self, now: Ms) {
+        self.drop_it(now, true);
+    }
+
+    fn drop_it(&mut self, retry_at: Ms, close: bool) -> Option<Exchange<P>> {
+        self.phase = Phase::Down { retry_at };
+        self.proven = false;
+        self.parser = ResponseParser::default();
+        (self.out, self.sent) = (Vec::new(), 0);
+        self.order = close.then_some(Order::Close);
+        self.exchange.take()
+    }
+}

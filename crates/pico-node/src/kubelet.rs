@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The kubelet API of this node: health, pods, logs, figures, and a fixed set of commands.
+//!
+//! Whoever carries the bytes decides who may ask: there is no TLS and no identity here. Answers are made piece by piece:
+//! the next piece once the one before was sent.
+
+mod answer;
+mod figures;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use crate::Agent;
+use crate::http::{Incoming, RequestParser};
+use crate::runtime::Runtime;
+use crate::time::Ms;
+
+/// How many connections are served at a time.
+pub const MAX_CONNECTIONS: usize = 5;
+
+/// What is still to be said on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Nothing,
+    /// The pods from this one on, then the end of the list.
+    Pods(usize),
+    /// Lines of a log.
+    Log(LogQuery),
+}
+
+/// Which lines of whose log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct LogQuery {
+    pub(crate) uid: String,
+    pub(crate) container: String,
+    pub(crate) previous: bool,
+    pub(crate) timestamps: bool,
+    pub(crate) follow: bool,
+    pub(crate) since: Option<Ms>,
+    pub(crate) next: u64,
+    pub(crate) limit: Option<u64>,
+    /// How often the container had been started again when it was asked for.
+    pub(crate) restarts: u32,
+}
+
+#[derive(Debug)]
+struct Connection {
+    id: u32,
+    parser: RequestParser,
+    out: Vec<u8>,
+    sent: usize,
+    rest: Rest,
+    /// Bytes that came while an answer was under way.
+    waiting: Vec<u8>,
+    close: bool,
+}
+
+/// The connections to this node.
+#[derive(Debug, Default)]
+pub(crate) struct Kubelet {
+    connections: Vec<Connection>,
+    pub(crate) requests: u64,
+}
+
+impl Agent {
+    /// Takes a connection to the node's port. Says whether there is room for it; close it if not.
+    pub fn accept(&mut self, id: u32) -> bool {
+        if self.kubelet.connections.len() >= MAX_CONNECTIONS {
+            return false;
+        }
+        self.kubelet.connections.push(Connection {
+            id,
+            parser: RequestParser::default(),
+            out: Vec::new(),
+            sent: 0,
+            rest: Rest::Nothing,
+            waiting: Vec::new(),
+            close: false,
+        });
+        true
+    }
+
+    /// Bytes came on a connection to the node's port.
+    pub fn served(&mut self, id: u32, bytes: &[u8], now: Ms, runtime: &mut dyn Runtime) {
+        if let Some(n) = self.kubelet_index(id) {
+            let connection = &mut self.kubelet.connections[n];
+            // A client that talks on and on while it is answered is no client.
+            if connection.waiting.len() + bytes.len() > 16 * 1024 {
+                connection.close = true;
+                return;
+            }
+            connection.waiting.extend_from_slice(bytes);
+            self.kubelet_go_on(n, now, runtime);
+        }
+    }
+
+    /// Bytes that wait to be sent on a connection to the node's port.
+    #[must_use]
+    pub fn serving(&self, id: u32) -> &[u8] {
+        self.kubelet_index(id).map_or(&[], |n| {
+            let connection = &self.kubelet.connections[n];
+            connection.out.get(connection.sent..).unwrap_or_default()
+        })
+    }
+
+    /// So many of those bytes were taken. Says whether the connection is to be closed now.
+    pub fn served_sent(
+        &mut self,
+        id: u32,
+        taken: usize,
+        now: Ms,
+        runtime: &mut dyn Runtime,
+    ) -> bool {
+        let Some(n) = self.kubelet_index(id) else {
+            return true;
+        };
+        let connection = &mut self.kubelet.connections[n];
+        connection.sent += taken;
+        if connection.sent >= connection.out.len() {
+            connection.out.clear();
+            connection.sent = 0;
+            self.kubelet_go_on(n, now, runtime);
+        }
+        let connection = &self.kubelet.connections[n];
+        connection.close && connection.out.is_empty()
+    }
+
+    /// The peer has gone.
+    pub fn served_closed(&mut self, id: u32) {
+        self.kubelet.connections.retain(|c| c.id != id);
+    }
+
+    /// Whether a log is being followed, so that new lines are to be looked for after each [`Agent::poll`].
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.kubelet
+            .connections
+            .iter()
+            .any(|c| matches!(c.rest, Rest::Log(_)))
+    }
+
+    /// Looks for new lines of logs that are followed.
+    pub fn follow(&mut self, now: Ms, runtime: &mut dyn Runtime) {
+        for n in 0..self.kubelet.connections.len() {
+            if matches!(self.kubelet.connections[n].rest, Rest::Log(_)) {
+                self.kubelet_go_on(n, now, runtime);
+            }
+        }
+    }
+
+    fn kubelet_index(&self, id: u32) -> Option<usize> {
+        self.kubelet.connections.iter().position(|c| c.id == id)
+    }
+
+    /// Says what can be said now: the next piece of an answer, or the answer to the next request.
+    fn kubelet_go_on(&mut self, n: usize, now: Ms, runtime: &mut dyn Runtime) {
+        loop {
+            if !self.kubelet.connections[n].out.is_empty() || self.kubelet.connections[n].close {
+                return;
+            }
+            if self.kubelet.connections[n].rest != Rest::Nothing {
+                let rest = core::mem::replace(&mut self.kubelet.connections[n].rest, Rest::Nothing);
+                let mut piece = String::new();
+                let rest = self.piece(rest, now, &mut piece);
+                let connection = &mut self.kubelet.connections[n];
+                if !piece.is_empty() {
+                    chunk(&piece, &mut connection.out);
+                }
+                if rest == Rest::Nothing {
+                    connection.out.extend_from_slice(b"0\r\n\r\n");
+                }
+                connection.rest = rest;
+                // A log that is followed has nothing more to say for now.
+                if connection.out.is_empty() {
+                    return;
+                }
+                continue;
+            }
+            let connection = &mut self.kubelet.connections[n];
+            let waiting = core::mem::take(&mut connection.waiting);
+            if waiting.is_empty() {
+                return;
+            }
+            match connection.parser.push(&waiting) {
+                Ok((used, request)) => {
+                    connection.waiting.extend_from_slice(&waiting[used..]);
+                    let Some(request) = request else {
+                        return;
+                    };
+                    self.kubelet_answer(n, &request, now, runtime);
+                }
+                Err(error) => {
+                    let mut out = String::new();
+                    let body = alloc::format!("{error}\n");
+                    head(400, "text/plain; charset=utf-8", Some(body.len()), &mut out);
+                    out.push_str(&body);
+                    connection.out = out.into_bytes();
+                    connection.close = true;
+                }
+            }
+        }
+    }
+
+    fn kubelet_answer(&mut self, n: usize, request: &Incoming, now: Ms, runtime: &mut dyn Runtime) {
+        self.kubelet.requests += 1;
+        let answer = self.kubelet_request(request, now, runtime);
+        let mut out = String::new();
+        let streams = answer.rest != Rest::Nothing;
+        let length = (!streams).then_some(answer.body.len());
+        head(answer.status, answer.content_type, length, &mut out);
+        let connection = &mut self.kubelet.connections[n];
+        connection.out = out.into_bytes();
+        if streams {
+            if !answer.body.is_empty() {
+                chunk(&answer.body, &mut connection.out);
+            }
+        } else {
+            connection.out.extend_from_slice(answer.body.as_bytes());
+        }
+        connection.rest = answer.rest;
+        connection.close |= !request.keep_alive && !streams;
+    }
+}
+
+fn chunk(text: &str, out: &mut Vec<u8>) {
+    let mut size = String::new();
+    let _ = write!(size, "{:x}\r\n", text.len());
+    out.extend_from_slice(size.as_bytes());
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn head(status: u16, content_type: &str, length: Option<usize>, out: &mut String) {
+    let reason = match status {
+        200 => "OK",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        _ => "Internal Server Error",
+    };
+    let _ = write!(
+        out,
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\n"
+    );
+    match length {
+        Some(length) => {
+            let _ = write!(out, "Content-Length: {length}\r\n\r\n");
+        }
+        None => out.push_str("Transfer-Encoding: chunked\r\n\r\n"),
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A Kubernetes node agent as a state machine: bytes and time in, bytes and deadlines out.
+//!
+//! Entry point: [`Agent`]. It has no sockets, no clock and no flash: its host moves bytes, tells the time and implements
+//! [`Runtime`]. It speaks plain HTTP/1.1 to any Kubernetes API; whoever carries the bytes adds TLS and identity.
+//!
+//! It is not a container runtime (that is `pico-eci`) and does not know which board it runs on (that is `pico-board`).
+#![no_std]
+
+extern crate alloc;
+
+mod agent;
+pub mod backoff;
+mod board_runtime;
+mod conditions;
+mod connection;
+mod devices;
+mod event;
+mod facts;
+pub mod http;
+pub mod json;
+mod kubelet;
+mod node;
+mod pinmap;
+mod pod;
+mod pods;
+pub mod quantity;
+mod runtime;
+pub mod time;
+
+pub use agent::{Agent, Counters, LEASE_MS, PINS, PODS, REQUESTS, SLOTS, STATUS_MS, Slot};
+pub use board_runtime::{BoardRuntime, Deliver};
+pub use connection::Order;
+pub use facts::{Config, Hardware, MAX_PODS, Usage, resource};
+pub use kubelet::MAX_CONNECTIONS;
+pub use runtime::{Devices, ImageError, ImageFacts, Runtime};

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One pod on this node: what it is, what its containers do, and what is reported of it.
+
+mod container;
+mod host;
+mod log;
+mod probe;
+mod source;
+mod spec;
+mod status;
+mod work;
+
+pub(crate) use container::{Runner, State};
+pub(crate) use log::Log;
+pub(crate) use source::MAP;
+pub(crate) use spec::{Ask, METADATA, Pod, SPEC, STATUS, is_bound_to};
+pub(crate) use work::{Given, Work, World};

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+//! ConfigMaps and Secrets that a pod refers to, as they were last read.
+
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::spec::{ContainerSpec, EnvValue, Pod, Reference};
+use crate::json::{Shape, Value};
+use crate::time::Ms;
+
+/// What is kept of a ConfigMap or Secret.
+pub(crate) const MAP: Shape = Shape::Keys(&[
+    ("metadata", Shape::Keys(&[("resourceVersion", Shape::All)])),
+    ("data", Shape::All),
+    ("binaryData", Shape::All),
+]);
+
+/// How often a map that containers read is looked at again, in milliseconds.
+pub(crate) const REFRESH_MS: Ms = 60_000;
+/// How soon a map that is not there is looked for again.
+pub(crate) const MISSING_MS: Ms = 10_000;
+
+/// Keys and values.
+type Data = Vec<(String, Vec<u8>)>;
+
+/// A map and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) reference: Reference,
+    /// `None` while it is not there.
+    pub(crate) data: Option<Data>,
+    /// When to read it next.
+    pub(crate) due: Ms,
+    /// Whether an answer has come at all.
+    pub(crate) is_read: bool,
+    /// Why it cannot be read, if that is known.
+    pub(crate) refusal: Option<&'static str>,
+}
+
+impl Source {
+    pub(crate) fn new(reference: Reference) -> Self {
+        Self {
+            reference,
+            data: None,
+            due: 0,
+            is_read: false,
+            refusal: None,
+        }
+    }
+
+    /// Takes what the API answered: the object, or that there is none.
+    pub(crate) fn take(&mut self, object: Option<&Value>, now: Ms) {
+        self.is_read = true;
+        self.refusal = None;
+        self.due = now
+            + if object.is_some() {
+                REFRESH_MS
+            } else {
+                MISSING_MS
+            };
+        self.data = object.map(|object| {
+            let mut data = Vec::new();
+            for (key, value) in object.entries(&["data"]) {
+                let text = value.as_text().unwrap_or_default();
+                let bytes = if self.reference.is_secret {
+                    base64(text)
+                } else {
+                    text.as_bytes().to_owned()
+                };
+                data.push((key.as_ref().to_owned(), bytes));
+            }
+            for (key, value) in object.entries(&["binaryData"]) {
+                data.push((
+                    key.as_ref().to_owned(),
+                    base64(value.as_text().unwrap_or_default()),
+                ));
+            }
+            data
+        });
+    }
+
+    fn describe(&self) -> String {
+        let kind = if self.reference.is_secret {
+            "secret"
+        } else {
+            "configmap"
+        };
+        match self.refusal {
+            Some(why) => format!("{kind} {:?} cannot be read: {why}", self.reference.name),
+            None => format!("{kind} {:?} not found", self.reference.name),
+        }
+    }
+}
+
+/// What stops a container from being configured.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// An answer has not come yet.
+    Unread,
+    /// Something is not there; why, in words.
+    Absent(String),
+}
+
+/// What a container can ask for by name: variables, and files by their paths.
+#[derive(Debug, Default)]
+pub(crate) struct Settings(Vec<(String, Vec<u8>)>);
+
+impl Settings {
+    /// The value of a variable or the content of a file.
+    pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| &v[..])
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>) {
+        self.0.push((key, value));
+    }
+
+    /// Bytes held.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|(k, v)| k.len() + v.len()).sum()
+    }
+}
+
+/// Facts for the downward API.
+pub(crate) struct Downward<'a> {
+    pub(crate) node: &'a str,
+    pub(crate) address: &'a str,
+}
+
+/// Puts together what a container can ask for.
+pub(crate) fn settings(
+    pod: &Pod,
+    container: &ContainerSpec,
+    sources: &[Source],
+    downward: &Downward<'_>,
+) -> Result<Settings, Missing> {
+    let find = |reference: &Reference| -> Result<Option<&Data>, Missing> {
+        let source = sources.iter().find(|s| {
+            s.reference.name == reference.name && s.reference.is_secret == reference.is_secret
+        });
+        match source {
+            Some(source) if !source.is_read => Err(Missing::Unread),
+            Some(source) => match &source.data {
+                Some(data) => Ok(Some(data)),
+                None if reference.optional => Ok(None),
+                None => Err(Missing::Absent(source.describe())),
+            },
+            None => Ok(None),
+        }
+    };
+    let mut settings = Settings::default();
+    for from in &container.env_from {
+        for (key, value) in find(&from.reference)?.into_iter().flatten() {
+            settings.set(format!("{}{key}", from.prefix), value.clone());
+        }
+    }
+    for (name, value) in &container.env {
+        let bytes = match value {
+            EnvValue::Text(text) => expand(text, &settings).into_bytes(),
+            EnvValue::Field(path) => field(pod, path, downward)
+                .ok_or_else(|| Missing::Absent(format!("field {path:?} is not known here")))?
+                .into_bytes(),
+            EnvValue::Resource { name, divisor } => resource(container, name, *divisor)
+                .ok_or_else(|| Missing::Absent(format!("resource {name:?} is not known here")))?
+                .into_bytes(),
+            EnvValue::Key { reference, key } => {
+                let data = find(reference)?;
+                match data.and_then(|data| data.iter().find(|(k, _)| k == key)) {
+                    Some((_, value)) => value.clone(),
+                    None if reference.optional => continue,
+                    None => {
+                        let kind = if reference.is_secret {
+                            "Secret"
+                        } else {
+                            "ConfigMap"
+                        };
+                        return Err(Missing::Absent(format!(
+                            "couldn't find key {key} in {kind} {}/{}",
+                            pod.namespace, reference.name
+                        )));
+                    }
+                }
+            }
+        };
+        settings.set(name.clone(), bytes);
+    }
+    for mount in &container.mounts {
+        let Some(data) = find(&mount.reference)? else {
+            continue;
+        };
+        for (key, value) in data {
+            let path = if mount.items.is_empty() {
+                Some(key)
+            } else {
+                mount
+                    .items
+                    .iter()
+                    .find(|(k, _)| k == key)
+                    .map(|(_, path)| path)
+            };
+            match path {
+                Some(path) if mount.sub_path.is_empty() => {
+                    settings.set(format!("{}/{path}", mount.path), value.clone());
+                }
+                Some(path) if *path == mount.sub_path => {
+                    settings.set(mount.path.clone(), value.clone())
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(settings)
+}
+
+/// `$(NAME)` is replaced by a variable that was set before; `$$` is a dollar.
+fn expand(text: &str, settings: &Settings) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        if let Some(tail) = after.strip_prefix('$') {
+            out.push('$');
+            rest = tail;
+            continue;
+        }
+        let name = after
+            .strip_prefix('(')
+            .and_then(|inner| inner.split_once(')'))
+            .and_then(|(name, tail)| Some((settings.get(name)?, tail)));
+        match name {
+            Some((value, tail)) => {
+                out.push_str(&String::from_utf8_lossy(value));
+                rest = tail;
+            }
+            None => {
+                out.push('$');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn field(pod: &Pod, path: &str, downward: &Downward<'_>) -> Option<String> {
+    Some(match path {
+        "metadata.name" => pod.name.clone(),
+        "metadata.namespace" => pod.namespace.clone(),
+        "metadata.uid" => pod.uid.clone(),
+        "spec.nodeName" => downward.node.to_owned(),
+        "spec.serviceAccountName" => pod.service_account.clone(),
+        "status.hostIP" | "status.podIP" => downward.address.to_owned(),
+        _ => {
+            let key = path.strip_prefix("metadata.labels['")?.strip_suffix("']")?;
+            let label = pod.labels.iter().find(|(k, _)| k == key);
+            label.map(|(_, v)| v.clone()).unwrap_or_default()
+        }
+    })
+}
+
+fn resource(container: &ContainerSpec, name: &str, divisor: u64) -> Option<String> {
+    let ask = &container.ask;
+    let milli = match name {
+        "limits.memory" => ask.memory? * 1000,
+        "requests.memory" => ask.request_memory * 1000,
+        "limits.cpu" => ask.cpu_milli?,
+        "requests.cpu" => ask.request_cpu_milli,
+        "limits.ephemeral-storage" => ask.storage? * 1000,
+        _ => return None,
+    };
+    Some(format!("{}", milli.div_ceil(divisor)))
+}
+
+/// Decodes base64, ignoring what is none.
+fn base64(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0u32);
+    for byte in text.bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count & 0xff) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_secrets() {
+        for (text, plain) in [
+            ("", ""),
+            ("aGk=", "hi"),
+            ("aGkx", "hi1"),
+            ("aGVsbG8=", "hello"),
+            ("/+8=", "\u{0}"),
+        ] {
+            if plain == "\u{0}" {
+                assert_eq!(base64(text), [0xff, 0xef]);
+            } else {
+                assert_eq!(base64(text), plain.as_bytes(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn variables_refer_to_variables() {
+        let mut settings = Settings::default();
+        settings.set("A".into(), b"1".to_vec());
+        for (text, expected) in [
+            ("$(A)2", "12"),
+            ("$$(A)", "$(A)"),
+            ("$(B)", "$(B)"),
+            ("$", "$"),
+            ("$(A", "$(A"),
+        ] {
+            assert_eq!(expand(text, &settings), expected);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The agent against a scripted API, in virtual time.
+
+mod node;
+mod pods;
+mod rig;

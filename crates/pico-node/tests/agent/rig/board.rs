@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A board whose devices remember what was done, and images that do one thing each.
+
+use std::collections::BTreeMap;
+
+use pico_board::{EdgeSet, Level, PinMode};
+use pico_eci::{
+    BuiltIn, BuiltInImage, Capabilities, Container, Context, Grant, HostError, Limits, LogLevel,
+    StartError, Step, Wake,
+};
+use pico_node::{Devices, ImageError, ImageFacts, Runtime, Usage};
+
+const NONE: Capabilities = Capabilities {
+    pins: 0,
+    pwm: 0,
+    adc: 0,
+    led: false,
+    temperature: false,
+    http: false,
+    storage: 0,
+};
+
+fn image(reference: &'static str, start: fn() -> Box<dyn BuiltIn>) -> BuiltInImage {
+    BuiltInImage {
+        reference,
+        capabilities: Capabilities {
+            http: reference == "test/web:v1",
+            ..NONE
+        },
+        memory_bytes: 1000,
+        step_fuel: 100,
+        start,
+    }
+}
+
+struct Runs;
+
+impl BuiltIn for Runs {
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        if context.stopping() {
+            return Step::Exit(0);
+        }
+        let mut value = [0; 100];
+        if let Ok(n) = context.config("SAY", &mut value) {
+            context.log(LogLevel::Info, &value[..n]);
+        }
+        let later = context.monotonic_ms() + 1000;
+        Step::Wait(Some(later), Wake::default())
+    }
+}
+
+struct Ends(i32);
+
+impl BuiltIn for Ends {
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        context.log(LogLevel::Info, b"ending");
+        Step::Exit(self.0)
+    }
+}
+
+struct Stubborn;
+
+impl BuiltIn for Stubborn {
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        let later = context.monotonic_ms() + 1000;
+        Step::Wait(Some(later), Wake::default())
+    }
+}
+
+struct Spins;
+
+impl BuiltIn for Spins {
+    fn step(&mut self, _context: &mut Context<'_>) -> Step {
+        Step::Again
+    }
+}
+
+/// Answers with what follows `/status/`, and with nothing at all to `/hang`.
+struct Web;
+
+impl BuiltIn for Web {
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        if context.stopping() {
+            return Step::Exit(0);
+        }
+        let mut buffer = [0; 100];
+        while let Ok(Some(n)) = context.next_request(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
+            if let Some(code) = text.trim().strip_prefix("GET /status/") {
+                let _ = context.respond(code.parse().expect("it is there"), b"");
+            }
+        }
+        Step::Wait(
+            None,
+            Wake {
+                edge: false,
+                request: true,
+            },
+        )
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct TestRuntime {
+    pub(crate) pins: BTreeMap<u8, PinMode>,
+    pub(crate) pwm: BTreeMap<u8, u16>,
+    pub(crate) led: bool,
+    /// How often a device was touched.
+    pub(crate) touched: u64,
+    pub(crate) usage: Usage,
+    pub(crate) refused: Option<&'static str>,
+}
+
+impl TestRuntime {
+    fn find(name: &str) -> Option<BuiltInImage> {
+        let images = [
+            image("test/ok:v1", || Box::new(Runs)),
+            image("test/done:v1", || Box::new(Ends(0))),
+            image("test/fails:v1", || Box::new(Ends(3))),
+            image("test/stubborn:v1", || Box::new(Stubborn)),
+            image("test/spins:v1", || Box::new(Spins)),
+            image("test/web:v1", || Box::new(Web)),
+        ];
+        images.into_iter().find(|i| i.reference == name)
+    }
+}
+
+impl Devices for TestRuntime {
+    fn configure_pin(&mut self, pin: u8, mode: PinMode) -> Result<(), HostError> {
+        self.touched += 1;
+        self.pins.insert(pin, mode);
+        Ok(())
+    }
+
+    fn read_pin(&mut self, _pin: u8) -> Result<Level, HostError> {
+        Ok(Level::Low)
+    }
+
+    fn write_pin(&mut self, pin: u8, level: Level) -> Result<(), HostError> {
+        self.touched += 1;
+        self.pins.insert(pin, PinMode::Output(level));
+        Ok(())
+    }
+
+    fn watch_pin(&mut self, _pin: u8, _edges: EdgeSet) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn take_edges(&mut self, _pin: u8) -> Result<EdgeSet, HostError> {
+        Ok(EdgeSet::NONE)
+    }
+
+    fn set_led(&mut self, on: bool) -> Result<(), HostError> {
+        self.led = on;
+        Ok(())
+    }
+
+    fn set_pwm(&mut self, pin: u8, _frequency_hz: u32, duty: u16) -> Result<(), HostError> {
+        self.touched += 1;
+        self.pwm.insert(pin, duty);
+        Ok(())
+    }
+
+    fn stop_pwm(&mut self, pin: u8) -> Result<(), HostError> {
+        self.touched += 1;
+        self.pwm.remove(&pin);
+        Ok(())
+    }
+
+    fn read_adc(&mut self, _channel: u8) -> Result<u16, HostError> {
+        Ok(0)
+    }
+
+    fn temperature_millicelsius(&mut self) -> Result<i32, HostError> {
+        Ok(27_000)
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) -> Result<(), HostError> {
+        buffer.fill(4);
+        Ok(())
+    }
+}
+
+impl Runtime for TestRuntime {
+    fn devices(&mut self) -> &mut dyn Devices {
+        self
+    }
+
+    fn image(&mut self, name: &str) -> Result<ImageFacts, ImageError> {
+        if let Some(why) = self.refused {
+            return Err(ImageError::Refused(why.to_owned()));
+        }
+        let image = Self::find(name).ok_or(ImageError::NotFound)?;
+        Ok(ImageFacts {
+            digest: format!("sha256:{name}"),
+            asks: image.capabilities,
+        })
+    }
+
+    fn start(
+        &mut self,
+        name: &str,
+        grant: Grant,
+        limits: Limits,
+    ) -> Result<Box<dyn Container>, StartError> {
+        Self::find(name)
+            .ok_or(StartError::NoEngine)?
+            .start(grant, limits)
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    fn fuel_per_second(&self) -> u32 {
+        1_000_000
+    }
+
+    fn load(&mut self, _owner: &str, _key: &[u8], _value: &mut [u8]) -> Result<usize, HostError> {
+        Err(HostError::NotFound)
+    }
+
+    fn store(
+        &mut self,
+        _owner: &str,
+        _key: &[u8],
+        _value: &[u8],
+        _limit_bytes: u32,
+    ) -> Result<(), HostError> {
+        Err(HostError::NoSpace)
+    }
+
+    fn remove(&mut self, _owner: &str, _key: &[u8]) -> Result<(), HostError> {
+        Err(HostError::NotFound)
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Simulated Pico boards as nodes of any Kubernetes cluster.
+//!
+//! The node is `pico-node` as it runs on a chip; this crate is what a chip has around it: pins that can be seen and set,
+//! a link that can fail, power that can be cut. TLS and credentials are here, on the host's side of the link.
+//! Entry point: [`Simulation::start`].
+
+mod api;
+mod board;
+mod link;
+mod node;
+mod pool;
+mod runtime;
+mod serving;
+mod simulation;
+
+pub use api::Api;
+pub use board::{Panel, Pin, SimBoard, level};
+pub use link::Faults;
+pub use node::{Deed, NodeOptions, Seen};
+pub use runtime::{SimRuntime, images};
+pub use simulation::{Handle, Options, Simulation};

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One simulated node: a board, its agent, and the loop that a firmware has as well.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pico_board::{Board as _, Clock as _, Profile};
+use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::Api;
+use crate::board::{Panel, SimBoard};
+use crate::link::{self, Connection, Event, Faults, News};
+use crate::pool::Pool;
+use crate::runtime::{self, SimRuntime};
+use crate::serving::{self, Inbound};
+
+/// How a board reaches the API.
+#[derive(Clone)]
+pub(crate) enum Uplink {
+    /// Connections of its own.
+    Direct(Arc<Api>),
+    /// A share in HTTP/2 connections.
+    Shared(Rc<Pool>, Arc<Api>),
+}
+
+/// What is to be simulated.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The node's name.
+    pub name: String,
+    /// The board.
+    pub profile: &'static Profile,
+    /// The number that tells the board from others.
+    pub id: u64,
+    /// The ConfigMap that sets pins, as namespace and name.
+    pub pins_map: Option<(String, String)>,
+    /// Where the flash is kept; without it it is gone with the process.
+    pub flash_dir: Option<PathBuf>,
+    /// Whether the node's own port is served on loopback.
+    pub serve: bool,
+}
+
+/// A question or an order to a node, from outside of the simulation.
+pub(crate) enum Ask {
+    /// What is seen, and what is run.
+    Look(oneshot::Sender<Seen>),
+    /// Something is done to the board; the answer says what went wrong.
+    Do(Deed, oneshot::Sender<Result<(), String>>),
+}
+
+/// What can be done to a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// A pin is driven from outside, or let go.
+    Drive(u8, Option<pico_board::Level>),
+    /// An analogue channel reads this, full scale 65535.
+    Analogue(u8, u16),
+    /// The chip has this temperature, in thousandths of a degree Celsius.
+    Temperature(i32),
+    /// The link does this from now on.
+    Link(Faults),
+    /// The power is cut and comes back.
+    PowerCycle,
+}
+
+/// What is seen of a node from outside.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its name.
+    pub name: String,
+    /// Whether the API knows it.
+    pub is_ready: bool,
+    /// The board.
+    pub panel: Panel,
+    /// Its pods, `namespace/name`.
+    pub pods: Vec<String>,
+    /// The link.
+    pub faults: Faults,
+    /// Requests to the API and bytes sent and received.
+    pub counters: pico_node::Counters,
+    /// Where its own port is served, if it is.
+    pub port: u16,
+}
+
+/// How many have registered, for whoever waits for all of them.
+pub(crate) type ReadyCount = Rc<dyn Fn()>;
+
+pub(crate) async fn run(
+    options: NodeOptions,
+    uplink: Uplink,
+    mut asked: mpsc::Receiver<Ask>,
+    on_ready: ReadyCount,
+) {
+    let board = SimBoard::new(options.profile, options.id);
+    let file = options
+        .flash_dir
+        .as_ref()
+        .map(|dir| dir.join(format!("{}.flash", options.name)));
+    let flash = match runtime::flash(&board, file.as_deref()) {
+        Ok(flash) => flash,
+        Err(error) => {
+            eprintln!(
+                "error: the flash of {} cannot be read: {error}",
+                options.name
+            );
+            return;
+        }
+    };
+    let mut runtime = runtime::new(board, flash);
+    let (faults, faults_seen) = watch::channel(Faults::default());
+    let (inbound_to_us, mut inbound) = mpsc::channel(4);
+    let port = if options.serve {
+        serving::listen(inbound_to_us.clone()).await.unwrap_or(0)
+    } else {
+        0
+    };
+    let mut told_ready = false;
+    loop {
+        let agent = Agent::new(
+            config(&options, &uplink, port, runtime.storage_bytes()),
+            runtime.board.clock().monotonic_ms(),
+        );
+        let life = Life {
+            agent,
+            runtime: &mut runtime,
+            connections: [const { None }; SLOTS],
+            number: 0,
+            uplink: &uplink,
+            faults: &faults,
+            faults_seen: &faults_seen,
+            port,
+            served: Vec::new(),
+            file: file.as_deref(),
+        };
+        let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
+        told_ready = true;
+        match life.live(&mut asked, &mut inbound, on_ready).await {
+            End::PowerCut => {
+                runtime.board.power_cycle();
+                runtime.restart();
+            }
+            End::Forgotten => return,
+        }
+    }
+}
+
+fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Config {
+    let (api, authorization) = match uplink {
+        Uplink::Direct(api) => (api, api.authorization.clone()),
+        // Whoever shares says it again with credentials.
+        Uplink::Shared(_, api) => (api, String::new()),
+    };
+    let mut boot = [0; 8];
+    // Without randomness two starts look alike, which is no harm here.
+    let _ = getrandom::fill(&mut boot);
+    Config {
+        name: options.name.clone(),
+        api_host: api.authority.clone(),
+        api_base: api.base.clone(),
+        authorization,
+        address: "127.0.0.1".to_owned(),
+        kubelet_port: port,
+        hardware: Hardware::of(options.profile, storage),
+        unique_id: options.id,
+        boot_id: u64::from_le_bytes(boot),
+        images: runtime::images().into_iter().map(str::to_owned).collect(),
+        pins_map: options.pins_map.clone(),
+    }
+}
+
+enum End {
+    PowerCut,
+    Forgotten,
+}
+
+/// A board between two cuts of its power.
+struct Life<'a> {
+    agent: Agent,
+    runtime: &'a mut SimRuntime,
+    connections: [Option<Connection>; SLOTS],
+    number: u32,
+    uplink: &'a Uplink,
+    faults: &'a watch::Sender<Faults>,
+    faults_seen: &'a watch::Receiver<Faults>,
+    port: u16,
+    served: Vec<serving::Peer>,
+    file: Option<&'a Path>,
+}
+
+impl Life<'_> {
+    fn now(&self) -> u64 {
+        self.runtime.board.clock().monotonic_ms()
+    }
+
+    async fn live(
+        mut self,
+        asked: &mut mpsc::Receiver<Ask>,
+        inbound: &mut mpsc::Receiver<Inbound>,
+        mut on_ready: Option<&dyn Fn()>,
+    ) -> End {
+        let (events_to_us, mut events) = mpsc::channel::<Event>(4);
+        loop {
+            let now = self.now();
+            let deadline = self.agent.poll(now, self.runtime);
+            if self.agent.is_followed() {
+                self.agent.follow(now, self.runtime);
+            }
+            self.carry_out(&events_to_us);
+            self.save();
+            self.serve(now);
+            if self.agent.is_ready()
+                && let Some(tell) = on_ready.take()
+            {
+                tell();
+            }
+            let wait = Duration::from_millis(deadline.saturating_sub(self.now()));
+            tokio::select! {
+                () = sleep_until(Instant::now() + wait) => {}
+                event = events.recv() => if let Some(event) = event {
+                    self.hear(event);
+                    // What has come together is heard together.
+                    while let Ok(event) = events.try_recv() {
+                        self.hear(event);
+                    }
+                },
+                ask = asked.recv() => match ask {
+                    None => return End::Forgotten,
+                    Some(ask) => if self.answer(ask) {
+                        return End::PowerCut;
+                    },
+                },
+                visit = inbound.recv() => if let Some(visit) = visit {
+                    self.visited(visit);
+                },
+            }
+        }
+    }
+
+    /// Keeps the flash's file in step with the flash.
+    fn save(&mut self) {
+        if let (Some(path), Some(flash)) = (self.file, self.runtime.flash())
+            && let Err(error) = runtime::save(flash, path)
+        {
+            eprintln!(
+                "error: {} cannot be written, the flash is not kept: {error}",
+                path.display()
+            );
+            self.file = None;
+        }
+    }
+
+    /// Does what the agent asks for, and hands over what it says.
+    fn carry_out(&mut self, events: &mpsc::Sender<Event>) {
+        for n in 0..SLOTS {
+            let slot = Slot(u8::try_from(n).unwrap_or_default());
+            match self.agent.order(slot) {
+                Some(Order::Close) => self.connections[n] = None,
+                Some(Order::Connect) => {
+                    self.number += 1;
+                    let events = events.clone();
+                    let connection = match self.uplink {
+                        Uplink::Direct(api) => link::connect(
+                            api.clone(),
+                            slot,
+                            self.number,
+                            events,
+                            self.faults_seen.clone(),
+                        ),
+                        Uplink::Shared(pool, _) => {
+                            link::share(pool.clone(), slot, self.number, events)
+                        }
+                    };
+                    self.connections[n] = Some(connection);
+                }
+                None => {}
+            }
+            let Some(connection) = &self.connections[n] else {
+                continue;
+            };
+            let bytes = self.agent.outgoing(slot);
+            if bytes.is_empty() {
+                continue;
+            }
+            // A full link takes nothing; the loop comes by again when it says something or time passes.
+            if connection
+                .out
+                .try_send(Bytes::copy_from_slice(bytes))
+                .is_ok()
+            {
+                let n = bytes.len();
+                self.agent.sent(slot, n);
+            }
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let n = usize::from(event.slot.0);
+        let is_current = self.connections.get(n).and_then(Option::as_ref);
+        if is_current.is_none_or(|connection| connection.number != event.number) {
+            return;
+        }
+        let now = self.now();
+        match event.news {
+            News::Up => self.agent.connected(event.slot),
+            News::Bytes(bytes) => self.agent.received(event.slot, &bytes, now, self.runtime),
+            News::Down => {
+                self.connections[n] = None;
+                self.agent.disconnected(event.slot, now, self.runtime);
+            }
+        }
+    }
+
+    /// Answers from outside. Says whether the power was cut.
+    fn answer(&mut self, ask: Ask) -> bool {
+        match ask {
+            Ask::Look(to) => {
+                let seen = Seen {
+                    name: self.agent.config().name.clone(),
+                    is_ready: self.agent.is_ready(),
+                    panel: self.runtime.board.panel.clone(),
+                    pods: self
+                        .agent
+                        .pod_names()
+                        .into_iter()
+                        .map(|(namespace, name)| format!("{namespace}/{name}"))
+                        .collect(),
+                    faults: *self.faults.borrow(),
+                    counters: self.agent.counters(),
+                    port: self.port,
+                };
+                // Whoever asked may have gone.
+                let _ = to.send(seen);
+                false
+            }
+            Ask::Do(deed, to) => {
+                let is_cut = deed == Deed::PowerCycle;
+                let done = self.undergo(deed);
+                let _ = to.send(done);
+                is_cut
+            }
+        }
+    }
+
+    fn undergo(&mut self, deed: Deed) -> Result<(), String> {
+        let panel = &mut self.runtime.board.panel;
+        match deed {
+            Deed::Drive(pin, level) => panel
+                .drive(pin, level)
+                .map_err(|error| format!("GP{pin}: {error}")),
+            Deed::Analogue(channel, reading) => match panel.adc.get_mut(usize::from(channel)) {
+                Some(at) => {
+                    *at = reading;
+                    Ok(())
+                }
+                None => Err(format!("the board has no analogue channel {channel}")),
+            },
+            Deed::Temperature(millicelsius) => {
+                panel.temperature = millicelsius;
+                Ok(())
+            }
+            Deed::Link(faults) => match self.uplink {
+                Uplink::Direct(_) => {
+                    self.faults.send_replace(faults);
+                    Ok(())
+                }
+                Uplink::Shared(..) => {
+                    Err("boards that share connections have no link of their own".into())
+                }
+            },
+            Deed::PowerCycle => Ok(()),
+        }
+    }
+
+    fn visited(&mut self, visit: Inbound) {
+        let now = self.now();
+        match visit {
+            Inbound::Opened(peer) => {
+                if self.agent.accept(peer.id) {
+                    self.served.push(peer);
+                }
+            }
+            Inbound::Bytes(id, bytes) => self.agent.served(id, &bytes, now, self.runtime),
+            Inbound::Closed(id) => {
+                self.agent.served_closed(id);
+                self.served.retain(|peer| peer.id != id);
+            }
+        }
+    }
+
+    /// Hands over what the node says on its own port.
+    fn serve(&mut self, now: u64) {
+        let mut closed = Vec::new();
+        for peer in &self.served {
+            loop {
+                let bytes = self.agent.serving(peer.id);
+                if bytes.is_empty() {
+                    break;
+                }
+                let n = bytes.len();
+                if peer.out.try_send(Bytes::copy_from_slice(bytes)).is_err() {
+                    break;
+                }
+                if self.agent.served_sent(peer.id, n, now, self.runtime) {
+                    closed.push(peer.id);
+                    break;
+                }
+            }
+        }
+        for id in closed {
+            self.agent.served_closed(id);
+            self.served.retain(|peer| peer.id != id);
+        }
+    }
+}

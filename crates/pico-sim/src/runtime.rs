@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A simulated board's runtime: the one of every board, with a flash that comes with the example images.
+
+use std::io;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use pico_board::Board as _;
+use pico_eci::Digest;
+use pico_eci::examples::{EXAMPLES, key};
+use pico_flash::{Error, SimFlash, Storage};
+use pico_node::BoardRuntime;
+use pico_wasm::Wasm;
+
+use crate::board::SimBoard;
+
+/// The runtime of a simulated board.
+pub type SimRuntime = BoardRuntime<SimBoard, SimFlash, Wasm>;
+
+/// Instructions that a container is given for a second of one core: what the interpreter is expected to do on the chip.
+const FUEL_PER_SECOND: u32 = 1_000_000;
+const SECTOR: usize = 4096;
+
+/// The runtime of a board with this flash.
+pub(crate) fn new(board: SimBoard, flash: SimFlash) -> SimRuntime {
+    BoardRuntime::new(
+        board,
+        flash,
+        Wasm,
+        key().into_iter().collect(),
+        deliver,
+        FUEL_PER_SECOND,
+    )
+}
+
+/// Names of the images that every board comes with.
+#[must_use]
+pub fn images() -> Vec<&'static str> {
+    EXAMPLES.iter().map(|example| example.reference).collect()
+}
+
+/// Puts the example images into a flash that does not have them.
+fn deliver(storage: &mut Storage<SimFlash>) -> Result<(), Error> {
+    for example in EXAMPLES {
+        match storage.image_by_reference(example.reference) {
+            Err(Error::NotFound) => {
+                let mut bundle =
+                    pico_eci::Bundle::open(example.bundle).map_err(|_| Error::Damaged)?;
+                let digest = Digest::of(&bundle.manifest().map_err(|_| Error::Damaged)?);
+                storage.put_image(digest, example.reference, &mut &*example.bundle)?;
+            }
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A blank flash, or the one that a file holds. Sectors that a file does not have are blank.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn flash(board: &SimBoard, file: Option<&Path>) -> io::Result<SimFlash> {
+    let mut flash = SimFlash::new(board.profile().flash_bytes, board.unique_id());
+    let Some(path) = file else {
+        return Ok(flash);
+    };
+    let mut file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(flash),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = [0; SECTOR];
+    for sector in 0.. {
+        match file.read_exact(&mut bytes) {
+            Ok(()) if bytes.iter().all(|b| *b == 0xff) => {}
+            Ok(()) => flash.restore(sector, &bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(flash)
+}
+
+/// Writes what has changed in a flash into its file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn save(flash: &mut SimFlash, path: &Path) -> io::Result<()> {
+    let changed = flash.take_changed();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let mut file = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    for (sector, bytes) in changed {
+        let at = u64::from(sector) * SECTOR as u64;
+        // What a file has before its end and nobody wrote is zero; a blank flash is not.
+        let mut end = file.seek(SeekFrom::End(0))?;
+        while end < at {
+            file.write_all(&[0xff; SECTOR])?;
+            end += SECTOR as u64;
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Many nodes in one process: a few threads, each with its boards.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pico_board::Profile;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::api::Api;
+use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
+use crate::pool::Pool;
+
+/// What is to be simulated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many boards.
+    pub nodes: usize,
+    /// What their names begin with; a number follows.
+    pub prefix: String,
+    /// The board.
+    pub profile: &'static Profile,
+    /// Whether boards share HTTP/2 connections instead of having their own.
+    pub shared: bool,
+    /// The ConfigMap that sets pins, as namespace and name.
+    pub pins_map: Option<(String, String)>,
+    /// Where the boards' flash is kept, one file a board; without it it is gone with the process.
+    pub flash_dir: Option<PathBuf>,
+    /// Over how many milliseconds the boards are switched on.
+    pub spread_ms: u64,
+}
+
+/// Boards that run until this is dropped.
+pub struct Simulation {
+    handle: Handle,
+    stop: Arc<Notify>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+/// A way to the boards of a simulation.
+#[derive(Clone)]
+pub struct Handle {
+    boards: Arc<HashMap<String, mpsc::Sender<Ask>>>,
+    names: Arc<Vec<String>>,
+    ready: Arc<Ready>,
+}
+
+#[derive(Default)]
+struct Ready {
+    count: AtomicUsize,
+    changed: Notify,
+}
+
+impl Simulation {
+    /// Switches the boards on.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn start(api: Api, options: &Options) -> std::io::Result<Self> {
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(options.nodes.max(1))
+            .min(8);
+        let ready = Arc::new(Ready::default());
+        let stop = Arc::new(Notify::new());
+        let mut boards = HashMap::new();
+        let mut names = Vec::new();
+        let mut shares: Vec<Vec<(NodeOptions, mpsc::Receiver<Ask>, u64)>> = Vec::new();
+        shares.resize_with(threads, Vec::new);
+        for n in 0..options.nodes {
+            let name = format!("{}{n}", options.prefix);
+            let (to_board, asked) = mpsc::channel(1);
+            let node = NodeOptions {
+                id: identity(&name),
+                name: name.clone(),
+                profile: options.profile,
+                pins_map: options.pins_map.clone(),
+                flash_dir: options.flash_dir.clone(),
+                serve: !options.shared,
+            };
+            let delay = options.spread_ms * n as u64 / options.nodes.max(1) as u64;
+            shares[n % threads].push((node, asked, delay));
+            boards.insert(name.clone(), to_board);
+            names.push(name);
+        }
+        let api = Arc::new(api);
+        let shared = options.shared;
+        let threads = shares
+            .into_iter()
+            .enumerate()
+            .map(|(n, share)| {
+                let (api, ready, stop) = (api.clone(), ready.clone(), stop.clone());
+                std::thread::Builder::new()
+                    .name(format!("boards-{n}"))
+                    .spawn(move || boards_of_a_thread(share, api, shared, &ready, &stop))
+            })
+            .collect::<std::io::Result<_>>()?;
+        Ok(Self {
+            handle: Handle {
+                boards: Arc::new(boards),
+                names: Arc::new(names),
+                ready,
+            },
+            stop,
+            threads,
+        })
+    }
+
+    /// A way to the boards.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Switches the boards off.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        // Each thread waits for one permit or is already waiting.
+        for thread in self.threads.drain(..) {
+            while !thread.is_finished() {
+                self.stop.notify_waiters();
+                self.stop.notify_one();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+/// The number of a board is that of its name: the same board has the same one in every run.
+fn identity(name: &str) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in name.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    }
+    hash
+}
+
+fn boards_of_a_thread(
+    share: Vec<(NodeOptions, mpsc::Receiver<Ask>, u64)>,
+    api: Arc<Api>,
+    shared: bool,
+    ready: &Arc<Ready>,
+    stop: &Notify,
+) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
+        return;
+    };
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        let uplink = if shared {
+            Uplink::Shared(Pool::new(api.clone()), api)
+        } else {
+            Uplink::Direct(api)
+        };
+        for (options, asked, delay) in share {
+            let uplink = uplink.clone();
+            let ready = ready.clone();
+            tokio::task::spawn_local(async move {
+                if delay > 0 {
+                    tokio::time::sleep(Duration::from_millis(delay)).await;
+                }
+                let on_ready = Rc::new(move || {
+                    ready.count.fetch_add(1, Ordering::Relaxed);
+                    ready.changed.notify_waiters();
+                });
+                node::run(options, uplink, asked, on_ready).await;
+            });
+        }
+        stop.notified().await;
+    });
+}
+
+impl Handle {
+    /// The names of the boards.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many boards have become Ready since they were switched on.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.ready.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all boards have become Ready.
+    pub async fn all_ready(&self) {
+        loop {
+            let changed = self.ready.changed.notified();
+            if self.ready() >= self.names.len() {
+                return;
+            }
+            // Another thread may have told between the two lines above.
+            let _ = tokio::time::timeout(Duration::from_millis(100), changed).await;
+        }
+    }
+
+    /// Looks at a board; `None` if there is none of this name.
+    pub async fn look(&self, name: &str) -> Option<Seen> {
+        let (to, answer) = oneshot::channel();
+        self.boards.get(name)?.send(Ask::Look(to)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Does something to a board.
+    ///
+    /// # Errors
+    /// When there is no such board, or it cannot be done.
+    pub async fn act(&self, name: &str, deed: Deed) -> Result<(), String> {
+        let missing = || format!("there is no board {name:?}");
+        let (to, answer) = oneshot::channel();
+        let board = self.boards.get(name).ok_or_else(missing)?;
+        board.send(Ask::Do(deed, to)).await.map_err(|_| missing())?;
+        answer.await.map_err(|_| missing())?
+    }
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated boards as nodes, from the outside: kubectl on one side, the pins of the boards on the other.
+
+    e2e/pico.py K1S KUBECTL KUBECONFIG DIRECTORY
+"""
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+k1s, kubectl, kubeconfig, directory = sys.argv[1:5]
+socket = f"{directory}/pico.sock"
+passed = failed = 0
+
+
+def run(*words, text=None, ok=True):
+    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=120)
+    if ok and done.returncode != 0:
+        raise AssertionError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def kube(*words, **more):
+    return run(kubectl, "--kubeconfig", kubeconfig, *words, **more)
+
+
+def pod(name):
+    return json.loads(kube("get", "pod", name, "-o", "json"))
+
+
+def board(name):
+    return json.loads(run(k1s, "pico", "pins", name, "-o", "json", "--socket", socket))
+
+
+def until(what, check):
+    end = time.monotonic() + 60
+    while True:
+        try:
+            value = check()
+        except AssertionError:
+            value = None
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within a minute: {what}")
+        time.sleep(0.1)
+
+
+def kubelet(name, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{board(name)['port']}{path}", timeout=30) as answer:
+        return answer.read().decode()
+
+
+def apply(name, image, node, limits=None, more=None):
+    spec = {"nodeName": node, "terminationGracePeriodSeconds": 2,
+            "containers": [{"name": "c", "image": image, "resources": {"limits": limits or {}}}]}
+    metadata = {"name": name}
+    metadata.update(more or {})
+    kube("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+
+
+def two_boards_are_ready():
+    kube("wait", "--for=condition=Ready", "node/pico-0", "node/pico-1", "--timeout=60s")
+    node = json.loads(kube("get", "node", "pico-0", "-o", "json"))
+    assert node["status"]["allocatable"]["pico.io/gpio-pin"] == "26", node["status"]["allocatable"]
+    assert any(t["key"] == "pico.io/embedded-workload" for t in node["spec"]["taints"]), node["spec"]
+    kube("get", "lease", "-n", "kube-node-lease", "pico-0", "pico-1")
+    assert "containerRuntimeVersion" in json.dumps(node), node
+
+
+def blink_is_scheduled_and_blinks():
+    kube("apply", "-f", "examples/blink.yaml")
+    kube("wait", "--for=condition=Ready", "pod/blink", "--timeout=60s")
+    name = pod("blink")["spec"]["nodeName"]
+    until("the LED goes on", lambda: board(name)["led"])
+    until("the LED goes off", lambda: not board(name)["led"])
+    until("the log has lines", lambda: kubelet(name, "/containerLogs/default/blink/blink?tailLines=3").strip())
+    said = kube("describe", "pod", "blink")
+    assert "Started container blink" in said and "pico-node" in said, said
+    kube("delete", "pod", "blink", "--timeout=60s")
+    until("the LED is given back", lambda: not board(name)["led"] and board(name)["pods"] == [])
+
+
+def pins_are_held_and_free_again():
+    apply("button", "pico/button:v1", "pico-0", {"pico.io/gpio-pin": 1}, {"annotations": {"pico.io/gpio-pins": "15"}})
+    kube("wait", "--for=condition=Ready", "pod/button", "--timeout=60s")
+    until("the pin is an input", lambda: board("pico-0")["pins"]["GP15"].startswith("in:"))
+    before = kubelet("pico-0", "/containerLogs/default/button/c")
+    for level in ("high", "low", "high"):
+        run(k1s, "pico", "pins", "pico-0", f"15={level}", "--socket", socket)
+        time.sleep(0.2)
+    until("the press is in the log", lambda: kubelet("pico-0", "/containerLogs/default/button/c") != before)
+    apply("second", "pico/button:v1", "pico-0", {"pico.io/gpio-pin": 1}, {"annotations": {"pico.io/gpio-pins": "15"}})
+    until("the second is refused", lambda: pod("second")["status"].get("phase") == "Failed")
+    assert "GP15 is in use by pod default/button" in pod("second")["status"]["message"], pod("second")["status"]
+    kube("delete", "pod", "button", "second", "--timeout=60s")
+    run(k1s, "pico", "pins", "pico-0", "15=open", "--socket", socket)
+    until("the pin is free", lambda: board("pico-0")["pins"]["GP15"].startswith("off:"))
+
+
+def limits_and_images():
+    apply("hog", "pico/hog:v1", "pico-1", {"memory": "8Ki", "cpu": "100m"})
+
+    def killed():
+        status = pod("hog")["status"].get("containerStatuses", [{}])[0]
+        return status.get("lastState", {}).get("terminated", {}).get("reason") == "OOMKilled" and status["restartCount"] > 0
+
+    until("the hog is killed and restarted", killed)
+    apply("nothing", "pico/nothing:v1", "pico-1")
+
+    def waiting():
+        status = pod("nothing")["status"].get("containerStatuses", [{}])[0]
+        return status.get("state", {}).get("waiting", {}).get("reason") == "ImagePullBackOff"
+
+    until("the pull backs off", waiting)
+    kube("delete", "pod", "hog", "nothing", "--timeout=60s")
+
+
+def power_and_link_come_back():
+    lease = lambda: json.loads(kube("get", "lease", "-n", "kube-node-lease", "pico-1", "-o", "json"))["spec"]["renewTime"]
+    boot = lambda: json.loads(kube("get", "node", "pico-1", "-o", "json"))["status"]["nodeInfo"]["bootID"]
+    before = boot()
+    run(k1s, "pico", "pins", "pico-1", "power=cycle", "--socket", socket)
+    until("the board started again", lambda: boot() != before)
+    run(k1s, "pico", "pins", "pico-1", "link=cut", "--socket", socket)
+    old = lease()
+    time.sleep(1)
+    run(k1s, "pico", "pins", "pico-1", "link=up", "--socket", socket)
+    until("the Lease is renewed", lambda: lease() != old)
+    kube("delete", "node", "pico-1")
+    until("the node comes back", lambda: "pico-1" in kube("get", "nodes", "-o", "name"))
+
+
+for check in (two_boards_are_ready, blink_is_scheduled_and_blinks, pins_are_held_and_free_again, limits_and_images,
+              power_and_link_come_back):
+    try:
+        check()
+        passed += 1
+    except Exception as error:  # noqa: BLE001 - every failure is told, and the next check runs
+        failed += 1
+        print(f"FAILED {check.__name__}: {error}")
+print(f"{passed} passed, {failed} failed")
+sys.exit(failed > 0)
