@@ -45,8 +45,17 @@ pub(crate) fn start(setup: &mut Setup) {
         let new = change.new.as_ref()?;
         let is_new = change.old.as_ref().is_none_or(|old| {
             let (old, new) = (&old.metadata, &new.metadata);
-            (&old.uid, old.generation, &old.annotations, &old.deletion_timestamp)
-                != (&new.uid, new.generation, &new.annotations, &new.deletion_timestamp)
+            (
+                &old.uid,
+                old.generation,
+                &old.annotations,
+                &old.deletion_timestamp,
+            ) != (
+                &new.uid,
+                new.generation,
+                &new.annotations,
+                &new.deletion_timestamp,
+            )
         });
         is_new.then(|| ObjectRef::from_obj(new.as_ref()))
     });
