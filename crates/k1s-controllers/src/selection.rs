@@ -28,8 +28,11 @@ impl Selection {
     ///
     /// # Examples
     /// ```
-    /// assert!(k1s_controllers::Selection::parse("nobody").is_err());
-    /// assert!(k1s_controllers::Selection::parse("").unwrap().is_empty());
+    /// use k1s_controllers::Selection;
+    ///
+    /// let most = Selection::parse("*,-cronjob").unwrap();
+    /// assert!(most.contains("job-controller") && !most.contains("cronjob-controller"));
+    /// assert!(Selection::parse("nobody").is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, UnknownController> {
         let (mut on, mut off, mut all) = (BTreeSet::new(), BTreeSet::new(), false);
@@ -84,4 +87,55 @@ fn find(word: &str) -> Result<&'static Entry, UnknownController> {
         .iter()
         .find(|entry| entry.name == word || !word.is_empty() && entry.alias == word)
         .ok_or_else(|| UnknownController(word.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_as_kube_controller_manager_reads_them() {
+        let job_and = |text: &str| {
+            let selection = Selection::parse(text).expect("a selection");
+            (
+                selection.contains("job-controller"),
+                selection.names().count(),
+            )
+        };
+        let all = ENTRIES.len();
+        for (text, expected) in [
+            ("", (false, 0)),
+            ("all", (true, all)),
+            ("*", (true, all)),
+            ("job", (true, 1)),
+            ("job-controller, cronjob", (true, 2)),
+            ("all,-job", (false, all - 1)),
+            ("-job,all", (false, all - 1)),
+            ("-job,job", (false, 0)),
+            ("job,-job", (true, 1)),
+            ("-job", (false, 0)),
+        ] {
+            assert_eq!(job_and(text), expected, "{text}");
+        }
+        for unknown in ["nobody", "-nobody", "-", "job controller"] {
+            let error = Selection::parse(unknown)
+                .expect_err("not a controller")
+                .to_string();
+            assert!(error.contains("deployment-controller, "), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        let names: BTreeSet<_> = ENTRIES
+            .iter()
+            .flat_map(|entry| [entry.name, entry.alias])
+            .collect();
+        let without_alias = ENTRIES
+            .iter()
+            .filter(|entry| entry.alias.is_empty())
+            .count();
+        let empty = usize::from(without_alias > 0);
+        assert_eq!(names.len(), 2 * ENTRIES.len() - without_alias + empty);
+    }
 }

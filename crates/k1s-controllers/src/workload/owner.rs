@@ -131,6 +131,17 @@ pub(crate) async fn claim<O: Namespaced, C: Namespaced>(
     owner: &O,
     wanted: impl Fn(&C) -> bool,
 ) -> Result<Vec<Arc<C>>> {
+    claim_with(client, cache, owner, &[], wanted).await
+}
+
+/// The same; what is taken up gets finalizers.
+pub(crate) async fn claim_with<O: Namespaced, C: Namespaced>(
+    client: &Client,
+    cache: &Cache<C>,
+    owner: &O,
+    finalizers: &[&str],
+    wanted: impl Fn(&C) -> bool,
+) -> Result<Vec<Arc<C>>> {
     let namespace = owner.namespace().unwrap_or_default();
     let uid = owner.meta().uid.as_deref().unwrap_or("");
     let candidates = cache.in_namespace(&namespace, |object| match controller_of(object.meta()) {
@@ -150,10 +161,14 @@ pub(crate) async fn claim<O: Namespaced, C: Namespaced>(
                     is_still_there(client, owner, &namespace).await?;
                     sure = true;
                 }
-                let patch = Patch::Strategic(json!({"metadata": {
+                let mut changed = json!({
                     "ownerReferences": [controller_ref(owner)],
                     "uid": object.uid(),
-                }}));
+                });
+                if !finalizers.is_empty() {
+                    changed["finalizers"] = json!(finalizers);
+                }
+                let patch = Patch::Strategic(json!({"metadata": changed}));
                 match objects.patch(&name, &params, &patch).await {
                     Ok(adopted) => {
                         cache.caught_up(&adopted).await;

@@ -40,7 +40,25 @@ pub(crate) fn start(setup: &mut Setup) {
     let (sets, pods) = (setup.cache::<DaemonSet>(), setup.cache::<Pod>());
     let nodes = setup.cache::<Node>();
     let queue = Queue::new();
-    sets.feed_own(&queue.0);
+    // A status that was written is no reason to look again: it says what was just seen.
+    sets.feed(&queue.0, |change| {
+        let new = change.new.as_ref()?;
+        let is_new = change.old.as_ref().is_none_or(|old| {
+            let (old, new) = (&old.metadata, &new.metadata);
+            (
+                &old.uid,
+                old.generation,
+                &old.annotations,
+                &old.deletion_timestamp,
+            ) != (
+                &new.uid,
+                new.generation,
+                &new.annotations,
+                &new.deletion_timestamp,
+            )
+        });
+        is_new.then(|| ObjectRef::from_obj(new.as_ref()))
+    });
     owner::feed_children(&pods, &sets, &queue.0, |set, labels| {
         set.spec
             .as_ref()

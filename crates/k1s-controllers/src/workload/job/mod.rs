@@ -81,9 +81,13 @@ async fn reconcile(job: Arc<Job>, cx: Arc<Context>) -> Result<Action> {
         cx.records.put(&uid, backoff::Record::default());
         return Ok(Action::await_change());
     }
-    let pods = owner::claim(&cx.client, &cx.pods, job.as_ref(), |pod: &Pod| {
-        selects(&job, kube::ResourceExt::labels(pod))
-    })
+    let pods = owner::claim_with(
+        &cx.client,
+        &cx.pods,
+        job.as_ref(),
+        &[view::FINALIZER],
+        |pod: &Pod| selects(&job, kube::ResourceExt::labels(pod)),
+    )
     .await?;
     let again = sync::sync(&cx, &job, &pods).await?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))

@@ -381,7 +381,9 @@ fn suspend(cx: &Context, view: &View<'_>, status: &mut JobStatus) {
         return;
     }
     cx.recorder.normal(view.job, event, text.into());
-    status.start_time = (!view.is_suspended()).then_some(Time(view.now));
+    if !view.is_suspended() {
+        status.start_time = Some(Time(view.now));
+    }
 }
 
 /// Whether the condition had to be changed. One that is not there is already false.

@@ -269,7 +269,8 @@ impl<'a> Change<'a> {
             self.invalid("completionTime", "completionTime cannot be mutated", errors);
         }
         let running = !crate::object::is_true(self.new, &["spec", "suspend"]);
-        if running && before("startTime") && self.changes("startTime") {
+        // Resuming a Job gives it another start.
+        if running && before("startTime") && self.field("startTime").is_none() {
             errors.required(
                 "status.startTime",
                 "startTime cannot be removed for unsuspended job",
