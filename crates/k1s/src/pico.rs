@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `k1s pico`: simulated boards as nodes of any cluster, and what is seen and done at their pins.
+//! `k1s pico`: simulated boards as nodes of any cluster, what is seen and done at their pins, and the images that they run.
 
 mod control;
+mod eci;
 mod pins;
 mod reach;
 mod sim;
@@ -22,13 +23,19 @@ pub(crate) static COMMAND: Command = Command {
     name: "pico",
     aliases: &[],
     usage: "COMMAND",
-    about: "Simulate Raspberry Pi Pico W boards as nodes of any cluster.",
-    examples: &[(
-        "Two boards beside the API of the current kubeconfig",
-        "pico sim --nodes 2",
-    )],
+    about: "Simulate Raspberry Pi Pico W boards as nodes of any cluster, and make images for them.",
+    examples: &[
+        (
+            "Two boards beside the API of the current kubeconfig",
+            "pico sim --nodes 2",
+        ),
+        (
+            "An image for them",
+            "pico eci build blink.json blink.wat --key eci.key -f blink.eci",
+        ),
+    ],
     flags: &[],
-    subcommands: &[&sim::COMMAND, &pins::COMMAND],
+    subcommands: &[&sim::COMMAND, &pins::COMMAND, &eci::COMMAND],
     run: None,
 };
 
