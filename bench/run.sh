@@ -161,8 +161,8 @@ service() {
 say "$(nproc) cores, $(uname -sr)"
 [ $# -gt 0 ] || set -- build load cold service
 cargo build --release --locked --quiet --bin k1s
-case " $* " in *" cold "* | *" service "*) cargo build --release --locked --quiet -p k1s-api --example bench ;; esac
-bench=$CARGO_TARGET_DIR/release/examples/bench
+case " $* " in *" cold "* | *" service "*) cargo build --release --locked --quiet -p k1s-api --example bench_service ;; esac
+bench=$CARGO_TARGET_DIR/release/examples/bench_service
 (cd bench/kload && go build -o "$dir/kload" .)
 if [ -n "${KUBECONFIG_JSON:-}" ]; then
   load server "$KUBECONFIG_JSON"

@@ -4,7 +4,7 @@
 //!
 //! Entry point: [`run`]. Everything here is an ordinary program of kube-rs: it sees the API through a `kube::Client` alone,
 //! so it works on the service in this process and on any other cluster. A kind is watched once, however many controllers
-//! look at it ([`cache`]). What is decided is a pure function of the objects and the time, apart from the code that reads
+//! look at it (`cache`). What is decided is a pure function of the objects and the time, apart from the code that reads
 //! and writes.
 //!
 //! What it is not: garbage collection of dependents, the end of namespaces and default service accounts belong to the API

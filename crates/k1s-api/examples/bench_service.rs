@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Measures the service in process: `cargo run --release -p k1s-api --example bench [DIRECTORY]`.
+//! Measures the service in process: `cargo run --release -p k1s-api --example bench_service [DIRECTORY]`.
 //!
 //! No socket, no TLS, no client: each thread builds requests, calls the service and reads the bodies
 //! of the answers. Beside it stands the store alone, so that the difference is what the service
 //! costs. The directory is where the durable part writes; beside its writes stands a plain loop of
 //! write and fdatasync on the same disk.
 //!
-//! `… --example bench fill DIRECTORY COUNT` makes a store of that many ConfigMaps of 1 KB, named
+//! `… --example bench_service fill DIRECTORY COUNT` makes a store of that many ConfigMaps of 1 KB, named
 //! `bench-00000000` and so on, for measurements of a large one. The directory is that of a store,
 //! which the program keeps in `store` in its data directory.
 #![expect(
