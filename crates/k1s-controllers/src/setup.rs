@@ -158,7 +158,11 @@ impl Setup {
         set.spawn(async move {
             futures_util::future::join_all(synced).await;
             let mut running: JoinSet<()> = work.into_iter().collect();
-            while running.join_next().await.is_some() {}
+            while let Some(ended) = running.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a controller ended");
+                }
+            }
         });
         set
     }

@@ -72,7 +72,7 @@ fn duration(text: &str) -> Option<Duration> {
             .into_iter()
             .find(|(unit, _)| rest.starts_with(unit))?;
         rest = &rest[unit.len()..];
-        total += Duration::try_from_secs_f64(number * length).ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(number * length).ok()?)?;
     }
     Some(total)
 }

@@ -2,10 +2,12 @@
 //! Images in configurations: which one it is by its contents, not by its path.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
 use tfplugin::{Apply, Cancel, Diagnostics, Path as At, Private, Value};
+use tokio::sync::Notify;
 use turingpi_bmc::flash::{Flash, Progress, sha256_of_file};
 use turingpi_bmc::{Error, Result};
 
@@ -80,7 +82,13 @@ pub(crate) async fn write(
 ) -> Result<Option<String>> {
     let (stop, mut stopped) = turingpi_bmc::flash::never();
     let mut last = String::new();
+    // the time counts from when the board is ours: others may be written before
+    let begun = Arc::new(Notify::new());
+    let begins = begun.clone();
     let mut told = move |progress: Progress| {
+        if matches!(progress, Progress::Writing(..)) {
+            begins.notify_one();
+        }
         let text = in_words(progress);
         if text != last {
             log::info!("{text}");
@@ -91,6 +99,10 @@ pub(crate) async fn write(
     let writing = board.bmc.flash(flash, &mut told, &mut stopped);
     tokio::pin!(writing);
     let end = async {
+        tokio::select! {
+            () = begun.notified() => {}
+            () = cancel.cancelled() => {}
+        }
         let late = tokio::time::timeout(within, cancel.cancelled())
             .await
             .is_err();

@@ -146,14 +146,16 @@ impl Bmc {
                 Some(token) if stale.is_none() && options.credentials.is_some() => {
                     stale = Some(token);
                 }
-                Some(_) => {
+                Some(_) if options.credentials.is_some() => {
                     return Err(Error::Refused {
                         what: what.to_owned(),
                         status: 401,
                         text: "a fresh login is not accepted".into(),
                     });
                 }
-                None => {
+                _ => {
+                    // a kept token that is known no more must not be tried again
+                    self.inner.session.forget(options).await;
                     return Err(Error::NoCredentials {
                         endpoint: connector.endpoint.authority(),
                     });
@@ -204,10 +206,15 @@ impl Bmc {
         if answer.status.is_success() {
             return Ok(answer);
         }
+        let text = match answer.status {
+            // the daemon repeats the token that it refuses
+            http::StatusCode::UNAUTHORIZED => "the session is not accepted".to_owned(),
+            _ => error_text(&answer.text()),
+        };
         Err(Error::Refused {
             what: what.to_owned(),
             status: answer.status.as_u16(),
-            text: error_text(&answer.text()),
+            text,
         })
     }
 
@@ -579,6 +586,8 @@ impl Bmc {
         let until = Instant::now() + within;
         tokio::time::sleep(Duration::from_secs(2).min(within)).await;
         loop {
+            // a connection that still stands leads to the old process
+            self.connector().close_idle();
             self.inner.session.forget(self.options()).await;
             let result = match self.token().await {
                 Ok(_) => self.power().await.map(drop),
@@ -611,8 +620,17 @@ impl Bmc {
         let request = authorized(http::Request::get("/api/bmc/backup"), token.as_deref())
             .body(full(""))
             .map_err(|e| Error::Argument(e.to_string()))?;
-        let (response, _sender) = connector.send(request).await?;
+        let (response, _sender) = tokio::time::timeout(LONG_CALL, connector.send(request))
+            .await
+            .map_err(|_| connector.timed_out(what, LONG_CALL))??;
         let status = response.status();
+        if !status.is_success() {
+            return Err(Error::Refused {
+                what: what.to_owned(),
+                status: status.as_u16(),
+                text: "no backup".into(),
+            });
+        }
         let name = response
             .headers()
             .get(http::header::CONTENT_DISPOSITION)
@@ -634,13 +652,6 @@ impl Bmc {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            if !status.is_success() {
-                return Err(Error::Refused {
-                    what: what.to_owned(),
-                    status: status.as_u16(),
-                    text: error_text(&String::from_utf8_lossy(&data)),
-                });
-            }
             size += data.len() as u64;
             to.write_all(&data).await.map_err(|source| Error::File {
                 path: "the backup".into(),

@@ -182,6 +182,11 @@ impl Connector {
         }
     }
 
+    /// Lets the idle connection go.
+    pub(crate) fn close_idle(&self) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn sender(&self) -> Result<SendRequest<Body>> {
         let stream = self.stream().await?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

@@ -28,6 +28,8 @@ const POLL: Duration = Duration::from_millis(500);
 const STALL: Duration = Duration::from_secs(180);
 /// How long the state may stay what it was before the transfer.
 const APPEAR: Duration = Duration::from_secs(15);
+/// How long the daemon's worker takes to clean up after a transfer was ended.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long nobody may answer in the middle of a transfer.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -200,14 +202,11 @@ impl Bmc {
                 upload::PrepareError::Mismatch(text) => failed(TransferError::Damaged(text)),
                 upload::PrepareError::File(e) => e,
             })?;
-        let mut waiting = false;
         let _place = tokio::select! {
-            place = crate::queue::place(self.endpoint(), || waiting = true) => place?,
+            place = crate::queue::place(self.endpoint(), || on_progress(Progress::Waiting)) => place?,
             () = cancelled(cancel) => return Err(failed(TransferError::Cancelled)),
         };
-        if waiting {
-            on_progress(Progress::Waiting);
-        }
+        on_progress(Progress::Writing(0, image.length));
         let before = self.flash_state().await?;
         if let State::Transferring { process, .. } = &before
             && !flash.force
@@ -221,7 +220,9 @@ impl Bmc {
         let result = self
             .transfer(flash, &image, &before, &mut on_progress, cancel)
             .await;
-        if let (Err(Error::Transfer { .. }), Some(slot)) = (&result, flash.slot) {
+        if let (Err(Error::Transfer { source, .. }), Some(slot)) = (&result, flash.slot)
+            && self.is_idle_after(source).await
+        {
             // after some failures the daemon says that the slot is on, and leaves the USB switch in flash mode
             if let Err(e) = self.set_power(&[(slot, false)]).await {
                 log::warn!("slot {slot} may be on: {e}");
@@ -233,6 +234,46 @@ impl Bmc {
             }
         }
         result
+    }
+
+    /// Whether the board is free to be put in order after a failure: not while somebody else's transfer has its USB switch.
+    async fn is_idle_after(&self, failure: &TransferError) -> bool {
+        if matches!(
+            failure,
+            TransferError::PreEmpted(_) | TransferError::Busy(_)
+        ) {
+            return false;
+        }
+        match self.flash_state().await {
+            Ok(State::Transferring { process, .. }) => {
+                log::warn!(
+                    "the board is busy with another transfer ({process}) and is left as it is"
+                );
+                false
+            }
+            Ok(_) => true,
+            Err(e) => {
+                log::warn!("the board is left as it is: {e}");
+                false
+            }
+        }
+    }
+
+    /// Ends our transfer, and no other.
+    async fn cancel_own(&self, handle: u64) {
+        match self.flash_state().await {
+            Ok(State::Transferring { id, .. }) if id == handle || id == 0 => {
+                let path = format!("/api/bmc/upload/{handle}/cancel");
+                let what = "the end of the transfer";
+                if let Err(e) = self.plain_get(what, &path).await {
+                    log::warn!("the transfer may go on: {e}");
+                }
+                // the daemon's worker cleans up behind itself
+                tokio::time::sleep(SETTLE).await;
+            }
+            Ok(_) => {}
+            Err(e) => log::warn!("the transfer may go on: {e}"),
+        }
     }
 
     /// Refuses what this firmware would take the wrong way.
@@ -332,16 +373,19 @@ impl Bmc {
         loop {
             tokio::select! {
                 done = &mut sending, if sent.is_none() => {
-                    if let Some(Ok(())) = &done {
-                        watch.upload_is_done();
+                    match &done {
+                        Some(Ok(())) => watch.upload_is_done(),
+                        Some(Err(e)) => {
+                            log::info!("the upload ended: {e}");
+                            watch.upload_has_failed();
+                        }
+                        None => {}
                     }
                     sent = Some(done);
                     continue;
                 }
                 () = cancelled(cancel) => {
-                    if let Err(e) = self.flash_cancel().await {
-                        log::warn!("the transfer may go on: {e}");
-                    }
+                    self.cancel_own(handle).await;
                     return Err(failed(TransferError::Cancelled));
                 }
                 _ = ticks.tick() => {}
@@ -398,6 +442,7 @@ impl Bmc {
                 return Err(failed(TransferError::BrokenOff(e.to_string())));
             }
             if moved.0.elapsed() > STALL {
+                self.cancel_own(handle).await;
                 return Err(failed(TransferError::Stalled(STALL)));
             }
         }

@@ -43,6 +43,10 @@ impl Session {
         let mut state = self.state.lock().await;
         if state.token.as_deref() == stale && stale.is_some() {
             state.token = None;
+            // the next process must not try it again: each unknown token counts towards a ban
+            if let Some(file) = &options.token_file {
+                let _ = std::fs::remove_file(file);
+            }
         }
         if !state.file_was_read {
             state.file_was_read = true;
@@ -78,6 +82,15 @@ impl Session {
             let text = answer.text();
             if let Some(banned) = banned(connector, &text) {
                 return Err(banned);
+            }
+            let refused = matches!(answer.status.as_u16(), 401 | 403);
+            if !refused {
+                // a daemon that is starting
+                return Err(Error::Refused {
+                    what: "the login".into(),
+                    status: answer.status.as_u16(),
+                    text: crate::answer::error_text(&text),
+                });
             }
             state.refused = Some(text.clone());
             return Err(Error::Credentials {

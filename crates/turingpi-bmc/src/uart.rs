@@ -188,7 +188,17 @@ impl BootLog {
 }
 
 /// Where in `now` begins what was not in `seen`: the ring is told whole, and loses bytes at its front when it is full.
+///
+/// A character that was cut in two at an edge of the ring is told as U+FFFD once and whole the next time: the edges are not compared.
 fn new_part(seen: &str, now: &str) -> usize {
+    const CUT: char = '\u{fffd}';
+    let seen = seen.trim_end_matches(CUT);
+    let front = now.len() - now.trim_start_matches(CUT).len();
+    let now = &now[front..];
+    front + new_part_of_whole(seen, now)
+}
+
+fn new_part_of_whole(seen: &str, now: &str) -> usize {
     if seen.is_empty() {
         return 0;
     }
@@ -257,6 +267,9 @@ mod tests {
         check("login: ", "login: login: ", "login: ");
         check("aaaa", "aaab", "b");
         check("xé", "éy", "y");
+        // characters that were cut in two
+        check("login: x\u{fffd}", "login: xéy", "éy");
+        check("aéb", "\u{fffd}bc", "c");
     }
 
     #[test]

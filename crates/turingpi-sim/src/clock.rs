@@ -15,12 +15,12 @@ pub struct Clock {
 impl Clock {
     /// A clock; at a speed of 60 a minute of the board lasts a second. It begins at zero.
     ///
-    /// A speed that is not above zero is taken for 1.
+    /// A speed that is not above zero is taken for 1; others are kept between 0.001 and 1 000 000.
     #[must_use]
     pub fn new(speed: f64) -> Self {
         Self {
-            speed: if speed > 0.0 && speed.is_finite() {
-                speed
+            speed: if speed.is_finite() && speed > 0.0 {
+                speed.clamp(0.001, 1e6)
             } else {
                 1.0
             },

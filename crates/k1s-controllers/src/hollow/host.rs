@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -114,6 +114,20 @@ fn is_nobodys(node: &Node) -> bool {
     info.is_none_or(|info| info.kubelet_version.is_empty()) && !reported
 }
 
+fn conditions(node: &Node) -> impl Iterator<Item = &NodeCondition> {
+    let status = node.status.as_ref();
+    status
+        .into_iter()
+        .flat_map(|s| s.conditions.iter().flatten())
+}
+
+/// Whether a condition says only that nothing was heard of the node.
+fn is_given_up(condition: &NodeCondition) -> bool {
+    let reason = condition.reason.as_deref();
+    condition.status == "Unknown"
+        && matches!(reason, Some("NodeStatusUnknown" | "NodeStatusNeverUpdated"))
+}
+
 /// The node's own address.
 pub(super) fn address(node: &Node) -> Option<&str> {
     let addresses = node.status.as_ref()?.addresses.as_ref()?;
@@ -126,10 +140,13 @@ pub(super) async fn report(context: &Context, node: &Node) -> Result<Action> {
     if node.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    if !is_ours(node) {
-        if !is_nobodys(node) {
-            return Ok(Action::await_change());
-        }
+    let ours = is_ours(node);
+    if !ours && !is_nobodys(node) {
+        return Ok(Action::await_change());
+    }
+    let silent = node.annotations().get(SILENT).is_some_and(|v| v == "true");
+    // a node that was silent for too long says everything anew
+    if !ours || !silent && conditions(node).any(is_given_up) {
         let nodes: Api<Node> = Api::all(context.client.clone());
         let own = address(node).map(str::to_owned);
         let status = status(node, own.or_else(|| context.hosts.take()), Timestamp::now());
@@ -138,7 +155,7 @@ pub(super) async fn report(context: &Context, node: &Node) -> Result<Action> {
             .patch_status(&node.name_any(), &PatchParams::default(), &patch)
             .await?;
     }
-    if node.annotations().get(SILENT).is_some_and(|v| v == "true") {
+    if silent {
         return Ok(Action::await_change());
     }
     if let Some(conditions) = beat(node, Timestamp::now()) {
@@ -176,16 +193,13 @@ fn status(node: &Node, address: Option<String>, now: Timestamp) -> Value {
             "lastHeartbeatTime": now, "lastTransitionTime": now,
         })
     };
-    let present = |type_: &str| {
-        let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
-        conditions.is_some_and(|all| all.iter().any(|c| c.type_ == type_))
-    };
-    let mut conditions: Vec<Value> = NO_TROUBLE
+    let present = |type_: &str| conditions(node).any(|c| c.type_ == type_ && !is_given_up(c));
+    let mut told: Vec<Value> = NO_TROUBLE
         .into_iter()
         .filter(|(type_, ..)| !present(type_))
         .map(|(type_, reason, message)| condition(type_, "False", reason, message))
         .collect();
-    conditions.push(condition(
+    told.push(condition(
         "Ready",
         "True",
         "KubeletReady",
@@ -196,7 +210,7 @@ fn status(node: &Node, address: Option<String>, now: Timestamp) -> Value {
         addresses.push(json!({"type": "InternalIP", "address": address}));
     }
     let mut status = json!({
-        "conditions": conditions,
+        "conditions": told,
         "addresses": addresses,
         "nodeInfo": {
             "architecture": ARCH, "operatingSystem": "linux", "kubeletVersion": VERSION,
@@ -235,5 +249,33 @@ async fn renew(context: &Context, node: &Node) -> Result {
         Ok(_) => Ok(()),
         Err(error) if error.is_already_exists() => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_given_up_says_everything_anew() {
+        let lost = |type_: &str| json!({"type": type_, "status": "Unknown", "reason": "NodeStatusUnknown"});
+        let node: Node = serde_json::from_value(json!({
+            "metadata": {"name": "hollow-0"},
+            "status": {"conditions": [lost("MemoryPressure"), lost("Ready"),
+                {"type": "DiskPressure", "status": "True", "reason": "KubeletHasDiskPressure"}]},
+        }))
+        .unwrap();
+        assert!(conditions(&node).any(is_given_up));
+        let told = status(&node, None, Timestamp::now());
+        let of = |type_: &str| {
+            let all = told["conditions"].as_array().unwrap();
+            all.iter()
+                .find(|c| c["type"] == type_)
+                .map(|c| c["status"].clone())
+        };
+        assert_eq!(of("Ready"), Some(json!("True")));
+        assert_eq!(of("MemoryPressure"), Some(json!("False")));
+        // what somebody has set stays
+        assert_eq!(of("DiskPressure"), None);
     }
 }

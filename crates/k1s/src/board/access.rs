@@ -79,8 +79,14 @@ fn password(cx: &Context, flags: &Parsed) -> Result<Option<String>> {
     let text = match flags.text("password-file") {
         "" => return Ok(std::env::var("TPI_PASSWORD").ok().filter(|p| !p.is_empty())),
         "-" => cx.read_line()?,
-        file => std::fs::read_to_string(file)
-            .map_err(|e| Error::message(format!("cannot read the password from {file}: {e}")))?,
+        file => {
+            let path = std::path::Path::new(file);
+            let bytes = k1s_server::private_file::read(path)
+                .map_err(|e| Error::message(format!("cannot read the password: {e}")))?
+                .ok_or_else(|| Error::message(format!("there is no file {file}")))?;
+            String::from_utf8(bytes)
+                .map_err(|_| Error::message(format!("the password in {file} is not UTF-8")))?
+        }
     };
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
@@ -115,9 +121,8 @@ pub(super) fn board(cx: &Context, flags: &Parsed) -> Result<Bmc> {
         }
     };
     options.token_file = own("XDG_CACHE_HOME", ".cache").map(|dir| {
-        let name: String = options
-            .endpoint
-            .authority()
+        let user = options.credentials.as_ref().map_or("", |c| &c.username);
+        let name: String = format!("{user}-{}", options.endpoint.authority())
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect();

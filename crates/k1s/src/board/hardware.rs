@@ -355,8 +355,10 @@ async fn backup(cx: &Context, flags: &Parsed) -> Result {
     let cannot =
         |file: &str, e: std::io::Error| Error::message(format!("cannot write {file}: {e}"));
     let part = format!("{}.part", wanted.as_deref().unwrap_or("board-backup"));
+    // one that an earlier run left; never written through a link
+    let _ = std::fs::remove_file(&part);
     let mut options = tokio::fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true).mode(0o600);
+    options.create_new(true).write(true).mode(0o600);
     let mut to = options.open(&part).await.map_err(|e| cannot(&part, e))?;
     let written = bmc.backup(&mut to).await;
     let (name, size) = match written {
@@ -367,9 +369,15 @@ async fn backup(cx: &Context, flags: &Parsed) -> Result {
             return Err(failed(&e));
         }
     };
+    let is_named = wanted.is_some();
     let file = wanted
         .or(name)
         .unwrap_or_else(|| "board-backup.tar.gz".into());
+    if !is_named && std::path::Path::new(&file).exists() {
+        return Err(Error::message(format!(
+            "{file} is there already; the backup is in {part}"
+        )));
+    }
     std::fs::rename(&part, &file).map_err(|e| cannot(&file, e))?;
     let value = json!({"file": file, "bytes": size});
     print(cx, flags, &value, || {

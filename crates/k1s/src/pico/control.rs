@@ -4,7 +4,7 @@
 //! `look` and a board's name (or nothing for all) answers one JSON object a line; `set NAME KEY=VALUE…` answers `ok` or
 //! why not.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,12 +31,17 @@ impl Control {
     pub(super) fn open(path: &Path, handle: Handle) -> Result<Self> {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             bail!(
-                "another simulation answers at {}: choose another place with --socket",
+                "another simulation answers at {}; a socket of its own (--socket of k1s pico sim) keeps two apart",
                 path.display()
             );
         }
-        // What is not there need not be removed.
-        let _ = std::fs::remove_file(path);
+        match std::fs::symlink_metadata(path) {
+            Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)
+                .with_context(|| format!("cannot replace the socket {}", path.display()))?,
+            Ok(_) => bail!("{} is there, and is no socket", path.display()),
+            // what is not there need not be removed
+            Err(_) => {}
+        }
         let listener = std::os::unix::net::UnixListener::bind(path)
             .with_context(|| format!("cannot open the socket {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))

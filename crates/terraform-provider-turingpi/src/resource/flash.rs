@@ -145,7 +145,10 @@ impl Resource for Flash {
             plan.prior.attribute("firmware_sha256"),
             plan.planned.attribute("firmware_sha256"),
         );
-        if before != after {
+        // a state of the predecessor knows the path alone: what lies there now is taken for what was written
+        let adopted =
+            before.is_null() && same_name && !plan.prior.attribute("firmware_file").is_null();
+        if before != after && !adopted {
             plan.requires_replace.push(Path::of("firmware_sha256"));
         }
     }
@@ -162,7 +165,7 @@ impl Resource for Flash {
         let flash = turingpi_bmc::flash::Flash {
             slot: Some(slot),
             source,
-            sha256: planned.attribute("sha256").as_str().map(str::to_owned),
+            sha256: promised(&planned),
             skip_crc: planned.attribute("skip_crc").as_bool().unwrap_or(false),
             force: planned.attribute("force").as_bool().unwrap_or(false),
         };
@@ -179,17 +182,6 @@ impl Resource for Flash {
         state.set("id", format!("flash-node-{slot}"));
         state.set("firmware_sha256", sum.clone());
         apply.state = state;
-        let promised = planned.attribute("firmware_sha256");
-        if let (Some(promised), Some(sum)) = (promised.as_str(), &sum)
-            && promised != sum
-        {
-            apply.diagnostics.error(
-                "The image changed between plan and apply",
-                format!("Planned was the image with the SHA-256 {promised}; written was {sum}. Plan again."),
-            );
-            apply.state.set("firmware_sha256", promised.to_owned());
-            return;
-        }
         let Some(pattern) = planned.attribute("boot_check_pattern").as_str() else {
             return;
         };
@@ -249,6 +241,16 @@ impl Resource for Flash {
     async fn move_state(&self, from: &mut Move) {
         super::moved::take_over(from, "turingpi_flash", &self.schema());
     }
+}
+
+/// The sum that must be written: the configured one, or that of the file when it was planned.
+fn promised(planned: &Value) -> Option<String> {
+    let text = |name: &str| planned.attribute(name).as_str().map(str::to_owned);
+    let of_file = || {
+        text("firmware_file")?;
+        text("firmware_sha256")
+    };
+    text("sha256").or_else(of_file)
 }
 
 /// Tells what became of a boot check.

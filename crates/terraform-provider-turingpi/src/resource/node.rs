@@ -8,8 +8,8 @@ use tfplugin::{
     Apply, Attribute, Block, Identity, Import, Move, Plan, Read, Resource, Schema, Type, Value,
     async_trait, validator,
 };
-use turingpi_bmc::Slot;
-use turingpi_bmc::flash::Source;
+use turingpi_bmc::flash::{Source, TransferError};
+use turingpi_bmc::{Error, Slot};
 
 use super::flash::told;
 use crate::attribute::{self, imported_slot, number, slot};
@@ -20,6 +20,21 @@ pub(crate) struct Node(pub(crate) Session);
 
 /// How long writing an image may take.
 const FLASH: Duration = Duration::from_secs(30 * 60);
+
+/// Under which name the private state keeps that the last boot check failed.
+const UNCHECKED: &str = "unchecked";
+
+/// Whether a failure may have come after the first byte was written.
+fn leaves_half_an_image(error: &Error) -> bool {
+    match error {
+        Error::Transfer { source, .. } => !matches!(
+            source,
+            TransferError::Busy(_) | TransferError::Damaged(_) | TransferError::NoModule
+        ),
+        Error::File { .. } | Error::Argument(_) | Error::Unsupported { .. } => false,
+        _ => true,
+    }
+}
 
 impl Node {
     /// Writes the image if it is another one, then switches, then checks. What was done stays in the state if the next step fails.
@@ -33,11 +48,14 @@ impl Node {
         let image_before = apply.prior.attribute("firmware_sha256").clone();
         let image_after = planned.attribute("firmware_sha256").clone();
         let mut written = image_before.clone();
+        let mut flashed = false;
         if let Some(path) = planned.attribute("firmware_file").as_str()
             && image_before != image_after
         {
             let source = Source::File(PathBuf::from(path));
-            let flash = turingpi_bmc::flash::Flash::new(slot, source);
+            let mut flash = turingpi_bmc::flash::Flash::new(slot, source);
+            // what was planned, and nothing else
+            flash.sha256 = image_after.as_str().map(str::to_owned);
             let operation = if apply.prior.is_null() {
                 "create"
             } else {
@@ -45,10 +63,18 @@ impl Node {
             };
             let within = attribute::timeout(&planned, operation, FLASH);
             match image::write(&board, &flash, within, &apply.cancel, |_| {}).await {
-                Ok(sum) => written = Value::from(sum),
+                Ok(sum) => {
+                    flashed = true;
+                    written = Value::from(sum);
+                }
                 Err(e) => {
                     let what = format!("The image was not written to slot {slot}");
                     image::failed(apply, &what, &e);
+                    if !apply.prior.is_null() && leaves_half_an_image(&e) {
+                        // neither the old image nor the new one is whole
+                        apply.state.set("firmware_sha256", Value::Null);
+                        apply.state.set("power_state", "off");
+                    }
                     return;
                 }
             }
@@ -81,6 +107,10 @@ impl Node {
             }
             if matches!(result, Ok(boot::Boot::Up)) {
                 apply.state.set("last_boot", attribute::now());
+                apply.private.remove(UNCHECKED);
+            } else {
+                // the next plan tries it again
+                apply.private.set(UNCHECKED, true);
             }
             told(&mut apply.diagnostics, slot, &pattern, within, result);
             return;
@@ -90,7 +120,8 @@ impl Node {
                 apply
                     .state
                     .set("power_state", if on { "on" } else { "off" });
-                if on && apply.prior.attribute("power_state").as_str() != Some("on") {
+                let was_on = apply.prior.attribute("power_state").as_str() == Some("on");
+                if on && (flashed || !was_on) {
                     apply.state.set("last_boot", attribute::now());
                 }
             }
@@ -197,7 +228,9 @@ impl Resource for Node {
         // an image with other contents under the same name is a change that the configuration does not show
         let changed =
             plan.planned.attribute("firmware_sha256") != plan.prior.attribute("firmware_sha256");
-        if changed {
+        let unchecked = plan.private.get(UNCHECKED).is_some()
+            && plan.planned.attribute("boot_check").as_bool() == Some(true);
+        if changed || unchecked {
             plan.planned.set("last_boot", Value::Unknown);
         }
     }
@@ -247,7 +280,13 @@ impl Resource for Node {
             return;
         };
         match board.power().await {
-            Ok(power) => import.state = Self::imported(slot, power.of(slot) == Some(true)),
+            Ok(power) => {
+                import.state = Self::imported(slot, power.of(slot) == Some(true));
+                import.diagnostics.warning(
+                    "What is on the module is not known",
+                    "An eMMC cannot be read through the BMC. If the configuration names an image, the next apply writes it.",
+                );
+            }
             Err(e) => crate::report::error(&mut import.diagnostics, "Power cannot be read", &e),
         }
     }

@@ -46,7 +46,9 @@ impl Power {
             .unwrap_or("leave")
             .to_owned();
         let mut result = board.set_power(slot, wanted != "off").await;
-        if result.is_ok() && wanted == "reset" {
+        // once, when it is set: another change of the resource is no wish for another pulse
+        let is_new = apply.prior.attribute("state").as_str() != Some("reset");
+        if result.is_ok() && wanted == "reset" && is_new {
             result = board.bmc.reset(slot).await;
         }
         match result {

@@ -320,7 +320,24 @@ impl Resource for Trigger {
     }
 
     async fn update(&self, apply: &mut Apply) {
-        self.fire(apply).await;
+        const CAUSES: [&str; 5] = ["triggers", "node", "command", "firmware_file", "bmc_local"];
+        let changed = |name: &str| apply.planned.attribute(name) != apply.prior.attribute(name);
+        if CAUSES.iter().any(|name| changed(name)) {
+            if self.kind == Kind::UsbBoot && changed("node") {
+                // the pin of the slot before is let go; the BMC knows no single one
+                self.delete(apply).await;
+            }
+            self.fire(apply).await;
+            return;
+        }
+        // another time limit is no reason for it to happen again
+        let mut state = apply.planned.clone();
+        for (name, value) in apply.prior.as_map().into_iter().flatten() {
+            if state.attribute(name).is_unknown() {
+                state.set(name, value.clone());
+            }
+        }
+        apply.state = state;
     }
 
     async fn read(&self, _read: &mut Read) {

@@ -115,6 +115,7 @@ pub(super) struct Watch {
     /// How long after its start ours was last known to be under way.
     seen: Option<Duration>,
     uploaded: bool,
+    upload_failed: bool,
     verifying: bool,
     counter: u64,
 }
@@ -127,6 +128,7 @@ impl Watch {
             started: Instant::now(),
             seen: None,
             uploaded: false,
+            upload_failed: false,
             verifying: false,
             counter: 0,
         }
@@ -135,6 +137,11 @@ impl Watch {
     /// The daemon took the whole upload.
     pub(super) fn upload_is_done(&mut self) {
         self.uploaded = true;
+    }
+
+    /// The upload broke off: what the state says from now on is about ours.
+    pub(super) fn upload_has_failed(&mut self) {
+        self.upload_failed = true;
     }
 
     pub(super) fn since_start(&self) -> Duration {
@@ -147,7 +154,7 @@ impl Watch {
         state: &State,
         asked: Duration,
     ) -> std::result::Result<Seen, TransferError> {
-        let ours_began = self.seen.is_some() || self.uploaded;
+        let ours_began = self.seen.is_some() || self.uploaded || self.upload_failed;
         match state {
             State::Transferring {
                 id,

@@ -145,7 +145,12 @@ async fn a_slot_that_cannot_be_flashed_is_left_off() {
 #[tokio::test]
 async fn what_can_go_wrong_on_the_way() {
     let check = async |fault: Fault, expected: fn(&TransferError) -> bool| {
-        let (board, dir) = board(Profile::V2_3_7, |o| o.faults.push(fault.clone())).await;
+        let (board, dir) = board(Profile::V2_3_7, |o| {
+            o.faults.push(fault.clone());
+            // slow enough to be seen under way
+            o.emmc_rate = 20 << 10;
+        })
+        .await;
         let bmc = client(&board);
         let flash = Flash::new(SLOT, Source::File(image(dir.path(), "x", 3_000_000)));
         let error = failure(write(&bmc, &flash).await);

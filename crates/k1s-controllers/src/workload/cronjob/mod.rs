@@ -220,17 +220,14 @@ impl Round<'_> {
             .starting_deadline_seconds
             .map(SignedDuration::from_secs);
         let earliest = deadline.and_then(|deadline| self.now.checked_sub(deadline).ok());
-        let due = schedule::due(
-            &schedule,
-            &zone,
-            since.max(earliest.unwrap_or(since)),
-            self.now,
-        );
+        // what is too late to be made up for is no reason to look again at once
+        let base = since.max(earliest.unwrap_or(since));
+        let due = schedule::due(&schedule, &zone, base, self.now);
         if due.many_missed {
             let text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew";
             self.warning("TooManyMissedTimes", text.into());
         }
-        let next = schedule::next(&schedule, &zone, due.at.unwrap_or(since).max(since));
+        let next = schedule::next(&schedule, &zone, due.at.unwrap_or(base).max(base));
         let left =
             next.map(|next| Duration::try_from(next.duration_since(self.now)).unwrap_or_default());
         let Some(at) = due.at else { return Ok(left) };
