@@ -15,6 +15,9 @@ use turingpi_bmc::{Result, Slot};
 use crate::attribute;
 use crate::session::{Board, Session};
 
+/// How long after its answer a board has dropped its connections.
+const DROP: Duration = Duration::from_secs(2);
+
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -194,7 +197,12 @@ impl Kind {
         let text = |name: &str| arguments.attribute(name).as_str().unwrap_or_default();
         let wait = arguments.attribute("wait_for_ready").as_bool() != Some(false);
         let result = match self {
-            Self::NetworkReset => bmc.reset_network().await,
+            Self::NetworkReset => {
+                bmc.reset_network().await?;
+                // the network goes a second after the answer; what comes next needs it again
+                tokio::time::sleep(DROP).await;
+                bmc.power().await.map(drop)
+            }
             Self::Uart => bmc.uart_send(slot, text("command")).await,
             Self::UsbBoot => bmc.usb_boot(slot).await,
             Self::ClearUsbBoot => bmc.clear_usb_boot().await,
