@@ -22,6 +22,9 @@ pub(crate) const REFRESH_MS: Ms = 60_000;
 /// How soon a map that is not there is looked for again.
 pub(crate) const MISSING_MS: Ms = 10_000;
 
+/// The most bytes that variables may come to when they refer to each other: a few short ones could otherwise fill any memory.
+const EXPANDED: usize = 16 << 10;
+
 /// Keys and values.
 type Data = Vec<(String, Vec<u8>)>;
 
@@ -155,6 +158,7 @@ pub(crate) fn settings(
         }
     };
     let mut settings = Settings::default();
+    let mut room = EXPANDED;
     for from in &container.env_from {
         for (key, value) in find(&from.reference)?.into_iter().flatten() {
             settings.set(format!("{}{key}", from.prefix), value.clone());
@@ -162,7 +166,15 @@ pub(crate) fn settings(
     }
     for (name, value) in &container.env {
         let bytes = match value {
-            EnvValue::Text(text) => expand(text, &settings).into_bytes(),
+            EnvValue::Text(text) => {
+                let value = expand(text, &settings, room).ok_or_else(|| {
+                    Missing::Absent(format!(
+                        "the variables come to more than {EXPANDED} bytes at {name:?}"
+                    ))
+                })?;
+                room -= value.len();
+                value.into_bytes()
+            }
             EnvValue::Field(path) => field(pod, path, downward)
                 .ok_or_else(|| Missing::Absent(format!("field {path:?} is not known here")))?
                 .into_bytes(),
@@ -218,8 +230,8 @@ pub(crate) fn settings(
     Ok(settings)
 }
 
-/// `$(NAME)` is replaced by a variable that was set before; `$$` is a dollar.
-fn expand(text: &str, settings: &Settings) -> String {
+/// `$(NAME)` is replaced by a variable that was set before; `$$` is a dollar. `None` when it comes to more than `room` bytes.
+fn expand(text: &str, settings: &Settings, room: usize) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -236,6 +248,9 @@ fn expand(text: &str, settings: &Settings) -> String {
             .and_then(|(name, tail)| Some((settings.get(name)?, tail)));
         match name {
             Some((value, tail)) => {
+                if value.len() > room.saturating_sub(out.len()) {
+                    return None;
+                }
                 out.push_str(&String::from_utf8_lossy(value));
                 rest = tail;
             }
@@ -246,7 +261,7 @@ fn expand(text: &str, settings: &Settings) -> String {
         }
     }
     out.push_str(rest);
-    out
+    (out.len() <= room).then_some(out)
 }
 
 fn field(pod: &Pod, path: &str, downward: &Downward<'_>) -> Option<String> {
@@ -334,7 +349,25 @@ mod tests {
             ("$", "$"),
             ("$(A", "$(A"),
         ] {
-            assert_eq!(expand(text, &settings), expected);
+            assert_eq!(expand(text, &settings, 100).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn variables_that_double_end_early() {
+        let mut settings = Settings::default();
+        settings.set("V0".into(), b"xxxxxxxxxxxxxxxx".to_vec());
+        let mut room = EXPANDED;
+        let last = (1..40).find(|n| {
+            let text = format!("$(V{0})$(V{0})", n - 1);
+            let Some(value) = expand(&text, &settings, room) else {
+                return true;
+            };
+            room -= value.len();
+            settings.set(format!("V{n}"), value.into_bytes());
+            false
+        });
+        assert_eq!(last, Some(10));
+        assert!(settings.size() < 2 * EXPANDED);
     }
 }
