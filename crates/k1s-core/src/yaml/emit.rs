@@ -38,9 +38,11 @@ fn is_break(character: char) -> bool {
     matches!(character, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
+/// What stands in the text as it is. The line and paragraph separators do not: they are breaks in
+/// YAML 1.1 and ordinary characters in 1.2, so only their escapes mean the same to every reader.
 fn is_printable(character: char) -> bool {
     matches!(character, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
-        && character != '\u{feff}'
+        && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 fn analyze(text: &str) -> Analysis {
@@ -106,12 +108,6 @@ impl Emitter {
 
     fn put_break(&mut self) {
         self.out.push('\n');
-        self.column = 0;
-    }
-
-    /// A break that is part of a scalar; other than line feeds they stay what they are.
-    fn put_scalar_break(&mut self, character: char) {
-        self.out.push(character);
         self.column = 0;
     }
 
@@ -204,11 +200,11 @@ impl Emitter {
                     self.put(' ');
                 }
                 spaces = true;
-            } else if is_break(character) {
-                if !breaks && character == '\n' {
+            } else if character == '\n' {
+                if !breaks {
                     self.put_break();
                 }
-                self.put_scalar_break(character);
+                self.put_break();
                 self.indention = true;
                 breaks = true;
             } else {
@@ -288,25 +284,23 @@ impl Emitter {
 
     fn literal(&mut self, text: &str, indent: usize) {
         self.indicator("|", true, false, false);
-        if text.starts_with(|first: char| first == ' ' || is_break(first)) {
+        if text.starts_with([' ', '\n']) {
             self.indicator("2", false, false, false);
         }
-        let mut backwards = text.chars().rev();
-        match (
-            backwards.next().map(is_break),
-            backwards.next().map(is_break),
-        ) {
-            (Some(true), Some(false)) => {}
-            (Some(true), _) => self.indicator("+", false, false, false),
-            _ => self.indicator("-", false, false, false),
+        match text.strip_suffix('\n') {
+            None => self.indicator("-", false, false, false),
+            Some(rest) if rest.is_empty() || rest.ends_with('\n') => {
+                self.indicator("+", false, false, false);
+            }
+            Some(_) => {}
         }
         self.put_break();
         self.indention = true;
         self.whitespace = true;
         let mut breaks = true;
         for character in text.chars() {
-            if is_break(character) {
-                self.put_scalar_break(character);
+            if character == '\n' {
+                self.put_break();
                 self.indention = true;
                 breaks = true;
             } else {

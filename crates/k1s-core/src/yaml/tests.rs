@@ -199,6 +199,10 @@ fn printing() {
         json!({"a10": 1, "a2": 2, "B": 3, "_": 4, "1": 5}),
         "_: 4\n\"1\": 5\nB: 3\na2: 2\na10: 1\n",
     );
+    writes(
+        json!({"separators": "\u{2028}a\n\u{2029}b\u{85}"}),
+        "separators: \"\\La\\n\\Pb\\N\"\n",
+    );
     assert_eq!(
         print(&json!([3.0, 1e20, 1.5e-7, 1_234_567.5])),
         "- 3\n- 1e+20\n- 1.5e-07\n- 1.2345675e+06\n"
