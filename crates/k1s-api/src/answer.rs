@@ -39,8 +39,13 @@ pub(crate) enum Answer {
         output: Output,
         include: Include,
     },
-    /// A watch.
-    Watch(Body),
+    /// What goes on until its end is known: a watch, a log.
+    Stream {
+        content_type: &'static str,
+        body: Body,
+    },
+    /// 204.
+    Nothing,
 }
 
 /// The content of a list.
@@ -111,7 +116,12 @@ impl Answer {
                 output,
                 include,
             } => list.into_response(output, include, now_seconds),
-            Self::Watch(body) => Ok(response(200, "application/json", body)),
+            Self::Stream { content_type, body } => Ok(response(200, content_type, body)),
+            Self::Nothing => {
+                let mut answer = Response::new(Body::empty());
+                *answer.status_mut() = StatusCode::NO_CONTENT;
+                Ok(answer)
+            }
         }
     }
 }

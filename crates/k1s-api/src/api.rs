@@ -31,6 +31,8 @@ pub struct Options {
     pub root_ca: String,
     /// The key with which service account tokens are signed. None are issued without it.
     pub token_key: crate::token::TokenKey,
+    /// How the kubelets of nodes are reached, for the logs of pods. There are none without it.
+    pub node_access: crate::kubelets::NodeAccess,
     /// Whether what follows from a write (garbage collection, the end of a namespace) is left to [`Api::background`]. Without it
     /// the write itself waits for it.
     pub background: bool,

@@ -2,6 +2,7 @@
 //! Subresources: the status and the scale of objects, and what only pods, namespaces, accounts and signing requests have.
 
 mod eviction;
+mod log;
 mod pods;
 mod scale;
 mod token_request;
@@ -42,7 +43,8 @@ pub(crate) async fn act(
         ("token", _) => token_request::create(api, target, exchange).await,
         ("binding", _) => pods::bind(api, target, exchange).await,
         ("eviction", _) => eviction::create(api, target, exchange).await,
-        ("log" | "exec" | "attach" | "portforward" | "proxy", _) => Err(no_kubelet(target)),
+        ("log", _) => log::get(api, target, exchange).await,
+        ("exec" | "attach" | "portforward" | "proxy", _) => Err(no_kubelet(target)),
         (_, "get") => get::get(api, target, exchange),
         (name, "update") => update_part(api, target, exchange, part(name)).await,
         (name, "patch") => patch_part(api, target, exchange, part(name)).await,
@@ -77,10 +79,10 @@ fn part(subresource: &str) -> Part {
     }
 }
 
-/// What a pod's node would answer, and no node is asked here.
+/// What only a pod's node could answer, where none is asked.
 fn no_kubelet(target: &Target) -> Status {
     let message = format!(
-        "{}/{} of {} {:?}: this server runs no pods and reaches no kubelet",
+        "{}/{} of {} {:?}: this server does not ask kubelets for it",
         target.kind.plural, target.subresource, target.kind.singular, target.name
     );
     Status::new(501, "NotImplemented", message).with_details(Details {

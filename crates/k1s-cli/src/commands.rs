@@ -23,6 +23,7 @@ mod expose;
 mod generators;
 mod get;
 mod label;
+mod logs;
 mod nodes;
 mod options;
 mod patch;
@@ -54,6 +55,7 @@ pub const COMMANDS: &[&Command] = &[
     &nodes::DRAIN,
     &nodes::TAINT,
     &describe::COMMAND,
+    &logs::COMMAND,
     &auth::COMMAND,
     &events::COMMAND,
     &diff::COMMAND,

@@ -33,6 +33,7 @@ pub use lookup::{Lookup, event_selectors, lookups};
 
 pub(crate) use event::age as event_age;
 use page::Page;
+pub(crate) use workload::selector_text;
 
 /// What a description needs beside the object itself.
 pub struct Related {

@@ -8,11 +8,13 @@
 //! - [`pki`] makes and keeps the certificate authority, and issues certificates.
 //! - [`listener`] serves.
 //! - [`kubeconfig`] tells clients how to get here.
+//! - [`kubelets`] is the way out, to the nodes whose pods' logs are asked for.
 //! - [`stop`] ends it all, in order.
 
 mod body;
 mod connection;
 pub mod kubeconfig;
+pub mod kubelets;
 pub mod limits;
 pub mod listener;
 pub mod pki;

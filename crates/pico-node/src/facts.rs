@@ -19,6 +19,8 @@ pub struct Config {
     pub address: String,
     /// The port of the kubelet API; 0 if there is none.
     pub kubelet_port: u16,
+    /// The SHA-256 of the certificate that is presented on that port, in hexadecimal digits; empty if there is none.
+    pub kubelet_certificate: String,
     /// What the board has.
     pub hardware: Hardware,
     /// A number that no other board has.

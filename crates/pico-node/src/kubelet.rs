@@ -14,7 +14,7 @@ use core::fmt::Write as _;
 use crate::Agent;
 use crate::http::{Incoming, RequestParser};
 use crate::runtime::Runtime;
-use crate::time::Ms;
+use crate::time::{Ms, Wall};
 
 /// How many connections are served at a time.
 pub const MAX_CONNECTIONS: usize = 5;
@@ -38,6 +38,7 @@ pub(crate) struct LogQuery {
     pub(crate) timestamps: bool,
     pub(crate) follow: bool,
     pub(crate) since: Option<Ms>,
+    pub(crate) since_time: Option<Wall>,
     pub(crate) next: u64,
     pub(crate) limit: Option<u64>,
     /// How often the container had been started again when it was asked for.

@@ -84,6 +84,12 @@ fn annotations(config: &Config, o: &mut Object<'_>) {
     }
     list.push(']');
     o.text("pico.io/available-ecis", &list);
+    if !config.kubelet_certificate.is_empty() {
+        o.text(
+            "pico.io/kubelet-certificate-sha256",
+            &config.kubelet_certificate,
+        );
+    }
 }
 
 /// Capacity, allocatable, addresses and what the node runs: the part of the status that does not change.

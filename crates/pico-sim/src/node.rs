@@ -41,8 +41,8 @@ pub struct NodeOptions {
     pub pins_map: Option<(String, String)>,
     /// Where the flash is kept; without it it is gone with the process.
     pub flash_dir: Option<PathBuf>,
-    /// Whether the node's own port is served on loopback.
-    pub serve: bool,
+    /// What the node's own port is served with, on loopback; without it there is none.
+    pub(crate) serve: Option<Arc<serving::Identity>>,
 }
 
 /// A question or an order to a node, from outside of the simulation.
@@ -114,10 +114,11 @@ pub(crate) async fn run(
     let mut runtime = runtime::new(board, flash);
     let (faults, faults_seen) = watch::channel(Faults::default());
     let (inbound_to_us, mut inbound) = mpsc::channel(4);
-    let port = if options.serve {
-        serving::listen(inbound_to_us.clone()).await.unwrap_or(0)
-    } else {
-        0
+    let port = match &options.serve {
+        Some(identity) => serving::listen(inbound_to_us.clone(), identity)
+            .await
+            .unwrap_or(0),
+        None => 0,
     };
     let mut told_ready = false;
     loop {
@@ -165,6 +166,10 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
         authorization,
         address: "127.0.0.1".to_owned(),
         kubelet_port: port,
+        kubelet_certificate: options
+            .serve
+            .as_ref()
+            .map_or_else(String::new, |identity| identity.fingerprint.clone()),
         hardware: Hardware::of(options.profile, storage),
         unique_id: options.id,
         boot_id: u64::from_le_bytes(boot),

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A node's own port, on loopback: connections in, bytes both ways.
+//! A node's own port, on loopback and over TLS: connections in, bytes both ways.
 
-use std::io;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// What comes in on the port.
 pub(crate) enum Inbound {
@@ -21,19 +30,62 @@ pub(crate) struct Peer {
     pub(crate) out: mpsc::Sender<Bytes>,
 }
 
+/// How long a peer may take to begin.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What the ports of all boards of a process present: the board has no TLS of its own, whoever carries its bytes does it.
+pub(crate) struct Identity {
+    acceptor: TlsAcceptor,
+    /// The SHA-256 of the certificate.
+    pub(crate) fingerprint: String,
+}
+
+impl Identity {
+    /// A new key, and a certificate that it signs itself.
+    pub(crate) fn new() -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let key = rcgen::KeyPair::generate()?;
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certificate = rcgen::CertificateParams::new(names)?.self_signed(&key)?;
+        let fingerprint = Sha256::digest(certificate.der())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)?;
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            fingerprint,
+        })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.fingerprint)
+    }
+}
+
 /// Listens on any free port of loopback; returns it.
-pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>) -> io::Result<u16> {
+pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>, identity: &Identity) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
+    let acceptor = identity.acceptor.clone();
     tokio::task::spawn_local(async move {
         let mut id = 0u32;
         while let Ok((stream, _)) = listener.accept().await {
             id = id.wrapping_add(1);
-            let to_node = to_node.clone();
+            let (to_node, acceptor) = (to_node.clone(), acceptor.clone());
             if to_node.is_closed() {
                 return;
             }
             tokio::task::spawn_local(async move {
+                let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
+                    return;
+                };
                 let _ = connection(stream, id, &to_node).await;
                 let _ = to_node.send(Inbound::Closed(id)).await;
             });
@@ -43,7 +95,7 @@ pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>) -> io::Result<u16> {
 }
 
 async fn connection(
-    mut stream: TcpStream,
+    stream: TlsStream<TcpStream>,
     id: u32,
     to_node: &mpsc::Sender<Inbound>,
 ) -> io::Result<()> {
@@ -53,7 +105,7 @@ async fn connection(
         .send(Inbound::Opened(Peer { id, out }))
         .await
         .map_err(gone)?;
-    let (mut read, mut write) = stream.split();
+    let (mut read, mut write) = split(stream);
     let mut buffer = vec![0; 1024];
     loop {
         tokio::select! {
@@ -65,7 +117,10 @@ async fn connection(
                     .map_err(gone)?,
             },
             bytes = from_node.recv() => match bytes {
-                Some(bytes) => write.write_all(&bytes).await?,
+                Some(bytes) => {
+                    write.write_all(&bytes).await?;
+                    write.flush().await?;
+                }
                 None => return write.shutdown().await,
             },
         }

@@ -15,6 +15,7 @@ use tokio::task::LocalSet;
 use crate::api::Api;
 use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
 use crate::pool::Pool;
+use crate::serving;
 
 /// What is to be simulated.
 #[derive(Debug, Clone)]
@@ -60,12 +61,18 @@ impl Simulation {
     /// Switches the boards on.
     ///
     /// # Errors
-    /// When the system gives no threads.
+    /// When the system gives no threads, or no certificate can be made.
     pub fn start(api: Api, options: &Options) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(options.nodes.max(1))
             .min(8);
+        let port_identity = if options.shared {
+            None
+        } else {
+            let made = serving::Identity::new().map_err(std::io::Error::other)?;
+            Some(Arc::new(made))
+        };
         let ready = Arc::new(Ready::default());
         let stop = Arc::new(Notify::new());
         let mut boards = HashMap::new();
@@ -81,7 +88,7 @@ impl Simulation {
                 profile: options.profile,
                 pins_map: options.pins_map.clone(),
                 flash_dir: options.flash_dir.clone(),
-                serve: !options.shared,
+                serve: port_identity.clone(),
             };
             let delay = options.spread_ms * n as u64 / options.nodes.max(1) as u64;
             shares[n % threads].push((node, asked, delay));

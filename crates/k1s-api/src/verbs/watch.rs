@@ -97,7 +97,7 @@ pub(crate) fn watch(
         Some(Ok(watcher)) => Some(watcher),
         Some(Err(k1s_store::Error::Compacted { .. })) => {
             ready.push_back(error_line(&expired(from)));
-            return Ok(Answer::Watch(Body::stream(OneLine(ready.pop_front()))));
+            return Ok(answer(OneLine(ready.pop_front())));
         }
         Some(Err(other)) => return Err(storage::failure(other)),
         None => None,
@@ -135,7 +135,14 @@ pub(crate) fn watch(
         timer: Box::pin(tokio::time::sleep_until(first_bookmark.min(end))),
         ended: false,
     };
-    Ok(Answer::Watch(Body::stream(stream)))
+    Ok(answer(stream))
+}
+
+fn answer(events: impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static) -> Answer {
+    Answer::Stream {
+        content_type: "application/json",
+        body: Body::stream(events),
+    }
 }
 
 /// Whether the present state comes as events first.

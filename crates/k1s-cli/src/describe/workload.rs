@@ -185,7 +185,7 @@ fn replicas(page: &mut Page, object: &Value, related: &Related) {
 }
 
 /// A selector that prints as nothing where it selects everything.
-pub(super) fn selector_text(value: &Value) -> String {
+pub(crate) fn selector_text(value: &Value) -> String {
     Some(selector(value))
         .filter(|text| text != "<none>")
         .unwrap_or_default()

@@ -167,6 +167,16 @@ impl Agent {
                 format!("previous terminated container {container:?} in pod {pod:?} not found\n"),
             );
         }
+        let since_time = match value(query, "sinceTime") {
+            None => None,
+            Some(text) => match Wall::from_rfc3339(&text) {
+                None => {
+                    let why = format!("sinceTime {text:?} is no time of RFC 3339 in UTC\n");
+                    return Answer::text(400, why);
+                }
+                time => time,
+            },
+        };
         let log = chosen(runner, previous);
         let next = match number("tailLines") {
             Some(lines) => log.end().saturating_sub(lines).max(log.first()),
@@ -179,6 +189,7 @@ impl Agent {
             timestamps: is_true("timestamps"),
             follow: is_true("follow") && !previous,
             since: number("sinceSeconds").map(|s| now.saturating_sub(s.saturating_mul(1000))),
+            since_time,
             next,
             limit: number("limitBytes"),
             restarts: runner.restarts,
@@ -213,7 +224,9 @@ impl Agent {
                 return Rest::Log(query);
             }
             query.next = query.next.max(log.first()) + 1;
-            if query.since.is_some_and(|since| line.at < since) {
+            let is_early = query.since.is_some_and(|since| line.at < since)
+                || matches!((query.since_time, line.wall), (Some(since), Some(at)) if at < since);
+            if is_early {
                 continue;
             }
             let mut text = String::new();

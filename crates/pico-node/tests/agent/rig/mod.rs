@@ -44,6 +44,7 @@ pub(crate) fn config(name: &str) -> Config {
         authorization: String::new(),
         address: "10.0.0.7".to_owned(),
         kubelet_port: 10250,
+        kubelet_certificate: "ab".repeat(32),
         hardware: Hardware::of(&pico_board::PICO_W, 512 * 1024),
         unique_id: 7,
         boot_id: 99,

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Logs of pods, with a kubelet that says what it was asked. The refusals are those of kube-apiserver 1.35.4.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use k1s_api::{
+    Api, CERTIFICATE_ANNOTATION, Identity, Kubelet, KubeletAnswer, Kubelets, NodeAccess, Options,
+};
+use serde_json::{Value, json};
+
+struct Echo;
+
+impl Kubelets for Echo {
+    fn send(&self, kubelet: Kubelet, request: Request<Bytes>) -> KubeletAnswer {
+        Box::pin(async move {
+            let asked = format!("{kubelet:?} {}", request.uri());
+            if asked.contains("tailLines=7") {
+                return Err("dial tcp: connection refused".to_owned());
+            }
+            let code = if asked.contains("previous") { 400 } else { 200 };
+            Ok(Response::builder().status(code).body(asked.into()).unwrap())
+        })
+    }
+}
+
+async fn ask(api: &Api, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+    let bytes = body.map_or(Bytes::new(), |b| Bytes::from(b.to_string()));
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .extension(Identity::admin())
+        .body(Full::new(bytes))
+        .unwrap();
+    let answer = api.answer(request).await;
+    let code = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (code, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+const PODS: &str = "/api/v1/namespaces/default/pods";
+
+async fn api(node_access: NodeAccess) -> Api {
+    let store = k1s_store::memory(k1s_store::Options::default());
+    let options = Options {
+        node_access,
+        ..Options::default()
+    };
+    let api = Api::open(store, options).unwrap();
+    let pin = "0f".repeat(32);
+    let at = |ip: &str| json!({"addresses": [{"type": "Hostname", "address": "h"}, {"type": "InternalIP", "address": ip}]});
+    for (name, annotation, status) in [
+        ("empty", None, json!({})),
+        ("unknown", None, at("10.0.0.1")),
+        ("garbled", Some("0f0f"), at("10.0.0.2")),
+        ("pinned", Some(pin.as_str()), at("10.0.0.3")),
+    ] {
+        let mut node = json!({"metadata": {"name": name}, "status": status});
+        if let Some(annotation) = annotation {
+            node["metadata"]["annotations"] = json!({CERTIFICATE_ANNOTATION: annotation});
+        }
+        if name == "pinned" {
+            node["status"]["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": 4242}});
+        }
+        assert_eq!(ask(&api, "POST", "/api/v1/nodes", Some(node)).await.0, 201);
+    }
+    for (name, node, containers) in [
+        ("one", "", vec!["a"]),
+        ("two", "", vec!["a", "b"]),
+        ("lost", "nowhere", vec!["a"]),
+        ("on-empty", "empty", vec!["a"]),
+        ("on-unknown", "unknown", vec!["a"]),
+        ("on-garbled", "garbled", vec!["a"]),
+        ("on-pinned", "pinned", vec!["a", "b"]),
+    ] {
+        let containers: Vec<Value> = containers
+            .iter()
+            .map(|name| json!({"name": name, "image": "x"}))
+            .collect();
+        let mut pod = json!({"metadata": {"name": name}, "spec": {"containers": containers}});
+        if !node.is_empty() {
+            pod["spec"]["nodeName"] = node.into();
+        }
+        if name == "two" {
+            pod["spec"]["initContainers"] = json!([{"name": "i", "image": "x"}]);
+        }
+        let (code, said) = ask(&api, "POST", PODS, Some(pod)).await;
+        assert_eq!(code, 201, "{said}");
+    }
+    api
+}
+
+#[tokio::test]
+async fn logs_are_asked_of_the_kubelet() {
+    let api = api(NodeAccess::new(Arc::new(Echo))).await;
+    for (path, code, said) in [
+        ("none/log", 404, r#"pods \"none\" not found"#),
+        ("one/log", 204, ""),
+        ("one/log?follow=x&pretty=1", 204, ""),
+        (
+            "two/log",
+            400,
+            "a container name must be specified for pod two, choose one of: [i a b]",
+        ),
+        ("two/log?container=a&container=z", 204, ""),
+        ("two/log?container=i", 204, ""),
+        (
+            "two/log?container=z",
+            400,
+            "container z is not valid for pod two",
+        ),
+        (
+            "one/log?tailLines=-1",
+            422,
+            r#"PodLogOptions \"one\" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0"#,
+        ),
+        (
+            "one/log?limitBytes=0",
+            422,
+            r#"PodLogOptions \"one\" is invalid: limitBytes: Invalid value: 0: must be greater than 0"#,
+        ),
+        (
+            "one/log?sinceSeconds=0",
+            422,
+            r#"PodLogOptions \"one\" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0"#,
+        ),
+        (
+            "one/log?sinceSeconds=1&sinceTime=2020-01-01T00:00:00Z",
+            422,
+            r#"PodLogOptions \"one\" is invalid: []: Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"#,
+        ),
+        (
+            "one/log?stream=",
+            422,
+            r#"PodLogOptions \"one\" is invalid: stream: Forbidden: may not be specified"#,
+        ),
+        (
+            "one/log?tailLines=x",
+            400,
+            r#"strconv.ParseInt: parsing \"x\": invalid syntax"#,
+        ),
+        (
+            "one/log?sinceTime=x",
+            400,
+            r#"parsing time \"x\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"x\" as \"2006\""#,
+        ),
+        ("lost/log", 404, r#"pods \"nowhere\" not found"#),
+        (
+            "on-empty/log",
+            500,
+            "no preferred addresses found; known addresses: []",
+        ),
+        (
+            "on-unknown/log",
+            500,
+            "node \\\"unknown\\\" has no annotation pico.io/kubelet-certificate-sha256",
+        ),
+        (
+            "on-unknown/log?insecureSkipTLSVerifyBackend=true",
+            200,
+            r#"Kubelet { host: "10.0.0.1", port: 10250, trust: Any } /containerLogs/default/on-unknown/a"#,
+        ),
+        (
+            "on-garbled/log",
+            500,
+            "is not the 64 hexadecimal digits of a SHA-256",
+        ),
+        (
+            "on-pinned/log?container=b&timestamps=true&follow=1&tailLines=3&limitBytes=9&sinceTime=2020-01-01T00:00:00Z",
+            200,
+            "/containerLogs/default/on-pinned/b?follow=true&limitBytes=9&sinceTime=2020-01-01T00%3A00%3A00Z&tailLines=3&timestamps=true",
+        ),
+        (
+            "on-pinned/log?container=a",
+            200,
+            r#"host: "10.0.0.3", port: 4242, trust: Certificate([15, 15"#,
+        ),
+        (
+            "on-pinned/log?container=a&tailLines=7",
+            500,
+            r#"Get \"https://10.0.0.3:4242/containerLogs/default/on-pinned/a?tailLines=7\": dial tcp: connection refused"#,
+        ),
+        (
+            "on-pinned/log?container=a&previous=true",
+            400,
+            "previous=true",
+        ),
+    ] {
+        let (got, answer) = ask(&api, "GET", &format!("{PODS}/{path}"), None).await;
+        assert_eq!(got, code, "{path}: {answer}");
+        assert!(answer.contains(said), "{path}: {answer}");
+    }
+    let (code, _) = ask(&api, "POST", &format!("{PODS}/one/log"), Some(json!({}))).await;
+    assert_eq!(code, 405);
+}
+
+#[tokio::test]
+async fn without_a_way_to_nodes_that_is_said() {
+    let api = api(NodeAccess::default()).await;
+    let path = format!("{PODS}/on-pinned/log?container=a");
+    let (code, said) = ask(&api, "GET", &path, None).await;
+    assert_eq!(code, 501, "{said}");
+    assert!(said.contains("does not ask kubelets"), "{said}");
+}
