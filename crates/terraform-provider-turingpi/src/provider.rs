@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tfplugin::{
     Action, Attribute, Block, DataSource, Diagnostics, EphemeralResource, Function, ListResource,
@@ -12,6 +13,8 @@ use turingpi_bmc::{Bmc, Credentials, Options, Trust};
 
 use crate::session::{Board, Session};
 use crate::{action, data, ephemeral, function, list, resource};
+
+const INSECURE: &str = "TURINGPI_INSECURE";
 
 /// The provider of Turing Pi boards.
 #[derive(Default)]
@@ -71,9 +74,15 @@ impl Provider for TuringPi {
                     "insecure",
                     or_environment(
                         Attribute::optional(Type::Bool),
-                        "TURINGPI_INSECURE",
+                        INSECURE,
                         "Take any certificate. Whoever is between here and the board can read the password.",
                     ),
+                )
+                .attribute(
+                    "request_timeout",
+                    Attribute::optional(Type::Number)
+                        .check(validator::between(1, 600))
+                        .describe("Seconds that the BMC has for an answer; 15 if not set. Transfers have limits of their own."),
                 )
                 .rule(validator::Rule::Conflicts(&[
                     "ca_cert_pem",
@@ -126,11 +135,16 @@ impl Provider for TuringPi {
 
 /// What the configuration says, and the environment where it says nothing.
 fn options(config: &Value, diagnostics: &mut Diagnostics) -> Option<Options> {
-    let from = |name: &str, variable: &str| {
-        let told = config.attribute(name).as_str().map(str::to_owned);
-        told.or_else(|| std::env::var(variable).ok())
-            .filter(|text| !text.is_empty())
+    // what is empty is not set: a variable that defaults to "" says nothing
+    let told = |name: &str| {
+        let text = config.attribute(name).as_str().map(str::to_owned);
+        text.filter(|text| !text.is_empty())
     };
+    let environment = |variable: &str| {
+        let text = std::env::var(variable).ok();
+        text.filter(|text| !text.is_empty())
+    };
+    let from = |name: &str, variable: &str| told(name).or_else(|| environment(variable));
     let endpoint = from("endpoint", "TURINGPI_ENDPOINT");
     let endpoint = endpoint.as_deref().unwrap_or("https://turingpi.local");
     let mut options = match endpoint.parse() {
@@ -155,23 +169,44 @@ fn options(config: &Value, diagnostics: &mut Diagnostics) -> Option<Options> {
             return None;
         }
     }
-    let insecure = config.attribute("insecure").as_bool().unwrap_or_else(|| {
-        std::env::var("TURINGPI_INSECURE")
-            .is_ok_and(|v| matches!(v.as_str(), "1" | "true" | "TRUE"))
-    });
-    options.trust = if let Some(pem) = config.attribute("ca_cert_pem").as_str() {
-        Trust::Authority(pem.to_owned())
-    } else if let Some(text) = from("tls_fingerprint_sha256", "TURINGPI_TLS_FINGERPRINT") {
-        match text.parse() {
-            Ok(fingerprint) => Trust::Fingerprint(fingerprint),
-            Err(e) => {
-                let at = "tls_fingerprint_sha256";
-                crate::report::error_at(diagnostics, at, "The fingerprint cannot be used", &e);
+    if let Some(seconds) = config.attribute("request_timeout").as_i64() {
+        options.timeout = Duration::from_secs(u64::try_from(seconds).unwrap_or(15));
+    }
+    let insecure = match (
+        config.attribute("insecure").as_bool(),
+        environment(INSECURE),
+    ) {
+        (Some(told), _) => told,
+        (None, None) => false,
+        (None, Some(text)) => match text.as_str() {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+            _ => {
+                diagnostics.error(
+                    format!("{INSECURE} cannot be used"),
+                    format!("{INSECURE} is {text:?}; it must be true or false."),
+                );
                 return None;
             }
+        },
+    };
+    let pin = |text: &str, diagnostics: &mut Diagnostics| match text.parse() {
+        Ok(fingerprint) => Some(Trust::Fingerprint(fingerprint)),
+        Err(e) => {
+            let at = "tls_fingerprint_sha256";
+            crate::report::error_at(diagnostics, at, "The fingerprint cannot be used", &e);
+            None
         }
-    } else if let Some(file) = config.attribute("known_boards_file").as_str() {
+    };
+    // what the configuration says goes before the environment
+    options.trust = if let Some(pem) = told("ca_cert_pem") {
+        Trust::Authority(pem)
+    } else if let Some(text) = told("tls_fingerprint_sha256") {
+        pin(&text, diagnostics)?
+    } else if let Some(file) = told("known_boards_file") {
         Trust::FirstUse(PathBuf::from(file))
+    } else if let Some(text) = environment("TURINGPI_TLS_FINGERPRINT") {
+        pin(&text, diagnostics)?
     } else if insecure {
         diagnostics.warning(
             "Any certificate is taken",

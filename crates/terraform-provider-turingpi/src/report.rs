@@ -16,6 +16,18 @@ pub(crate) fn error_at(diagnostics: &mut Diagnostics, at: &str, what: &str, erro
     diagnostics.error_at(&Path::of(at), what, detail(error));
 }
 
+/// Tells that something could not be read: a warning where nobody answered, for nothing was learnt; an error otherwise.
+pub(crate) fn unread(diagnostics: &mut Diagnostics, what: &str, error: &Error) {
+    if error.is_unreachable() {
+        diagnostics.warning(
+            format!("{what} is not known"),
+            format!("{} The plan goes by what was known before.", detail(error)),
+        );
+    } else {
+        diagnostics.error(format!("{what} cannot be read"), detail(error));
+    }
+}
+
 /// The whole chain, then what to do.
 pub(crate) fn detail(error: &Error) -> String {
     let mut text = capitalized(&error.to_string());

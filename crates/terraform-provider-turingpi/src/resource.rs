@@ -2,9 +2,9 @@
 //! Managed resources.
 
 mod flash;
-mod moved;
 mod node;
 mod power;
+mod predecessor;
 mod trigger;
 mod usb;
 

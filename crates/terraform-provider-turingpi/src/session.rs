@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 use tfplugin::Diagnostics;
 use tokio::sync::Mutex;
 use turingpi_bmc::model::{Power, Usb};
-use turingpi_bmc::{Bmc, Result, Slot};
+use turingpi_bmc::{Bmc, Error, Slot};
+
+/// A result that several may share.
+pub(crate) type Result<T, E = Arc<Error>> = std::result::Result<T, E>;
 
 /// How long an answer counts for all who ask the same while one plan is made.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// An answer that several share: who asks while another asks gets its answer.
-struct Shared<T>(Mutex<Option<(Instant, T)>>);
+/// An answer that several share: who asks while another asks gets its answer. So does a failure: a board that does not answer is waited
+/// for once, and not once for each resource.
+struct Shared<T>(Mutex<Option<(Instant, Result<T>)>>);
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
@@ -22,16 +26,16 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    async fn get(&self, ask: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn get(&self, ask: impl Future<Output = turingpi_bmc::Result<T>>) -> Result<T> {
         let mut held = self.0.lock().await;
-        if let Some((at, value)) = &*held
+        if let Some((at, answer)) = &*held
             && at.elapsed() < FRESH
         {
-            return Ok(value.clone());
+            return answer.clone();
         }
-        let value = ask.await?;
-        *held = Some((Instant::now(), value.clone()));
-        Ok(value)
+        let answer = ask.await.map_err(Arc::new);
+        *held = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     async fn forget(&self) {
@@ -69,7 +73,7 @@ impl Board {
     pub(crate) async fn set_power(&self, slot: Slot, on: bool) -> Result<()> {
         let result = self.bmc.set_power(&[(slot, on)]).await;
         self.power.forget().await;
-        result
+        Ok(result?)
     }
 
     /// What was read counts no more: something has changed.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A provider of notes: text files below a directory. It shows each kind of thing that a provider can have.
+//! A provider of notes: text files below a directory. It shows each kind of thing that a provider can have, and how it is tested.
 //!
 //! ```hcl
 //! provider "notes" {
@@ -428,5 +428,97 @@ fn main() -> ExitCode {
             eprintln!("error: {e}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tfplugin::testing::{Action as Does, Core, Instance, unknown};
+
+    use super::*;
+
+    async fn core(directory: &FilePath) -> Core {
+        let core = Core::new(Notes::default());
+        let config = json!({"directory": directory});
+        core.configure(config).await.unwrap();
+        core
+    }
+
+    #[tokio::test]
+    async fn a_note_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let core = core(dir.path()).await;
+        let none = Instance::none("notes_note");
+        let config = json!({"name": "milk", "text": "buy some"});
+        let change = core.plan(&none, config.clone()).await.unwrap();
+        assert_eq!(change.action, Does::Create);
+        assert!(change.planned.attribute("length").is_unknown());
+        let (note, result) = core.apply(change).await;
+        result.unwrap();
+        assert_eq!(note.text("length"), "8");
+        assert_eq!(
+            core.plan(&note, config.clone()).await.unwrap().action,
+            Does::Nothing
+        );
+
+        // somebody else wrote into it
+        std::fs::write(dir.path().join("milk"), "none").unwrap();
+        let (read, _) = core.refresh(&note).await.unwrap();
+        assert_eq!(
+            core.plan(&read, config.clone()).await.unwrap().action,
+            Does::Update
+        );
+
+        let renamed = json!({"name": "bread", "text": "buy some"});
+        let change = core.plan(&note, renamed).await.unwrap();
+        assert_eq!(
+            (change.action, &change.replaces[..]),
+            (Does::Replace, &["name".to_owned()][..])
+        );
+        let (bread, result) = core.apply(change).await;
+        result.unwrap();
+        assert!(!dir.path().join("milk").exists());
+
+        core.destroy(&bread).await.unwrap();
+        let (gone, _) = core.refresh(&bread).await.unwrap();
+        assert!(gone.state.is_null());
+    }
+
+    #[tokio::test]
+    async fn all_else_that_a_provider_can_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let core = core(dir.path()).await;
+        std::fs::write(dir.path().join("milk"), "buy some\n").unwrap();
+        core.invoke("notes_append", json!({"name": "milk", "line": "two"}))
+            .await
+            .unwrap();
+        let (note, _) = core
+            .data("notes_note", json!({"name": "milk"}))
+            .await
+            .unwrap();
+        assert_eq!(note.attribute("text").as_str(), Some("buy some\ntwo\n"));
+        let (note, _) = core
+            .open("notes_note", json!({"name": "milk"}))
+            .await
+            .unwrap();
+        assert_eq!(note.attribute("length").as_i64(), Some(13));
+        let (imported, _) = core.import("notes_note", "milk").await.unwrap();
+        assert_eq!(imported.text("text"), "buy some\ntwo\n");
+        let found = core.list("notes_note", json!({}), 10).await.unwrap();
+        assert_eq!(found[0].display_name, "milk");
+        let slug = core
+            .call("slug", &[Value::from("Buy Some Milk!")])
+            .await
+            .unwrap();
+        assert_eq!(slug.as_str(), Some("buy-some-milk"));
+        core.call("slug", &[Value::from("!")]).await.unwrap_err();
+        let none = Instance::none("notes_note");
+        core.plan(&none, json!({"name": unknown()})).await.unwrap();
+        let error = core
+            .plan(&none, json!({"name": "Not This"}))
+            .await
+            .unwrap_err();
+        assert_eq!(error.0[0].at, "name");
     }
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Documentation made from schemas, laid out as registries expect it: `index.md`, `resources/…`, `data-sources/…`.
 
+mod schema;
+
 use std::fmt::Write as _;
+
+pub use schema::schema;
 
 use crate::cty::{Type, Value};
 use crate::provider::{Parameter, Provider, Signature};

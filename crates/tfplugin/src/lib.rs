@@ -23,6 +23,8 @@ pub mod provider;
 pub mod schema;
 mod serve;
 mod server;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 pub mod validator;
 

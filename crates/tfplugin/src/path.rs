@@ -59,6 +59,16 @@ impl Path {
         self.0.is_empty()
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn from_proto(path: &proto::AttributePath) -> Self {
+        let step = |step: &proto::Step| match step.selector.clone()? {
+            proto::Selector::AttributeName(name) => Some(Step::Attribute(name)),
+            proto::Selector::ElementKeyString(key) => Some(Step::Key(key)),
+            proto::Selector::ElementKeyInt(index) => Some(Step::Index(index)),
+        };
+        Self(path.steps.iter().filter_map(step).collect())
+    }
+
     pub(crate) fn to_proto(&self) -> proto::AttributePath {
         let steps = self
             .0

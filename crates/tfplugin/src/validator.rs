@@ -143,7 +143,7 @@ fn each(nested: &NestedBlock, value: &Value, at: &Path, out: &mut Diagnostics) {
 }
 
 /// The objects in a value, be it one, a list or a map of them, each with its path.
-fn elements<'v>(value: &'v Value, at: &Path) -> Vec<(&'v Value, Path)> {
+pub(crate) fn elements<'v>(value: &'v Value, at: &Path) -> Vec<(&'v Value, Path)> {
     match value {
         Value::List(items) => items
             .iter()

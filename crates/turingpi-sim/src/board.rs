@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::module::{self, Kind};
 use crate::profile::Profile;
+use crate::seen::{Log, Seen};
 use crate::transfer::Transfer;
 use crate::uart::Uart;
 
@@ -126,6 +127,7 @@ pub(crate) struct State {
     /// Out of memory: down until it is restarted from outside.
     pub(crate) dead: bool,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) seen: Log,
 }
 
 impl State {
@@ -290,6 +292,7 @@ impl Board {
             down_until: Duration::ZERO,
             dead: false,
             faults: options.faults.clone(),
+            seen: Log::default(),
         };
         let shared = Shared(Arc::new(Inner {
             clock: Clock::new(options.speed),
@@ -409,6 +412,12 @@ impl Board {
             self.shared.set_power(slot, false);
         }
         self.shared.restart(Duration::from_secs(20));
+    }
+
+    /// The last 4096 requests, the oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.board().seen.all()
     }
 
     /// The daemon is started anew, as a user would after it ran out of memory.

@@ -33,6 +33,7 @@ pub(crate) async fn redirect(
     port: u16,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
+    shared.board().seen.add(true, &request);
     let profile = shared.options.profile;
     let page = if profile.modern() {
         "/info"
@@ -80,6 +81,7 @@ pub(crate) async fn answer(
     peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Answer, Panicked> {
+    shared.board().seen.add(false, &request);
     let profile = shared.options.profile;
     let path = request.uri().path().to_owned();
     let now = shared.clock.now();

@@ -6,20 +6,23 @@ use std::time::Duration;
 
 use tfplugin::validator::{self, Rule};
 use tfplugin::{
-    Apply, Attribute, Block, Diagnostics, Import, Move, Path, Plan, Read, Resource, Schema, Type,
-    Value, async_trait,
+    Apply, Attribute, Block, Diagnostics, Identity, Import, Move, Path, Plan, Read, Resource,
+    Schema, Type, Value, async_trait,
 };
 use turingpi_bmc::flash::Source;
 
+use super::predecessor;
 use crate::attribute::{self, slot};
-use crate::boot::{self, Boot};
-use crate::image;
+use crate::boot;
+use crate::image::{self, Planned};
 use crate::session::Session;
 
 pub(crate) struct Flash(pub(crate) Session);
 
 /// How long writing may take.
 const CREATE: Duration = Duration::from_secs(30 * 60);
+/// How long a module may take to come up, in seconds.
+const BOOT: i64 = 180;
 
 /// Where the image of a value comes from.
 fn source(value: &Value) -> Option<Source> {
@@ -36,16 +39,13 @@ fn source(value: &Value) -> Option<Source> {
 impl Resource for Flash {
     fn schema(&self) -> Schema {
         let text = || Attribute::optional(Type::String).check(validator::not_empty());
-        Schema::new(
+        predecessor::schema(
             Block::new(
                 "An image on the eMMC of a module. It is written again when its contents change, wherever the file lies. \
                  A flashed module is off unless `boot_check_pattern` says what to wait for. Destroying it leaves the eMMC as it is.",
             )
             .attribute("node", attribute::node().replaces())
-            .attribute(
-                "firmware_file",
-                text().describe("Image on this machine, plain or `.xz`; sent to the board."),
-            )
+            .attribute("firmware_file", image::file())
             .attribute(
                 "bmc_file",
                 text()
@@ -79,26 +79,25 @@ impl Resource for Flash {
             )
             .attribute(
                 "boot_check_pattern",
-                text()
-                    .check(validator::regular_expression())
-                    .describe("Switch the module on afterwards and wait until its serial output matches this regular expression."),
+                boot::pattern("Switch the module on afterwards and wait until its serial output matches this regular expression."),
             )
-            .attribute(
-                "boot_check_timeout",
-                Attribute::optional(Type::Number)
-                    .default(180)
-                    .check(validator::between(1, 3600))
-                    .describe("Seconds to wait for it."),
-            )
+            .attribute("boot_check_timeout", boot::seconds(BOOT))
             .attribute(
                 "firmware_sha256",
-                Attribute::computed(Type::String)
-                    .describe("SHA-256 of what was written; null for an image that the BMC had or fetched without a sum."),
+                image::sum_attribute("; null for an image that the BMC had or fetched without a sum"),
             )
             .attribute("id", attribute::id("flash-node-N"))
             .block("timeouts", attribute::timeouts(&[("create", "30m")]))
             .rule(Rule::ExactlyOne(&["firmware_file", "bmc_file", "url"])),
         )
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(attribute::slot_identity())
+    }
+
+    fn identity_of(&self, state: &Value) -> Value {
+        attribute::slot_identity_of(state)
     }
 
     async fn validate(&self, config: &Value, diagnostics: &mut Diagnostics) {
@@ -116,40 +115,21 @@ impl Resource for Flash {
         if plan.is_delete() {
             return;
         }
-        if plan.planned.attribute("firmware_file").is_null() {
-            let given = match plan.planned.attribute("sha256") {
-                Value::String(sum) => Value::from(sum.to_ascii_lowercase()),
-                other => other.clone(),
-            };
-            plan.planned.set("firmware_sha256", given);
-        } else {
-            image::plan_sum(
-                "firmware_file",
-                &mut plan.planned,
-                &mut plan.private,
-                &mut plan.diagnostics,
-            )
-            .await;
-        }
-        if plan.is_create() {
-            return;
-        }
-        // a file that is not there any more, under the name under which it was written, is no new image
-        let same_name =
-            plan.planned.attribute("firmware_file") == plan.prior.attribute("firmware_file");
-        if plan.planned.attribute("firmware_sha256").is_unknown() && same_name {
-            let kept = plan.prior.attribute("firmware_sha256").clone();
-            plan.planned.set("firmware_sha256", kept);
-        }
-        let (before, after) = (
-            plan.prior.attribute("firmware_sha256"),
-            plan.planned.attribute("firmware_sha256"),
-        );
-        // a state of the predecessor knows the path alone: what lies there now is taken for what was written
-        let adopted =
-            before.is_null() && same_name && !plan.prior.attribute("firmware_file").is_null();
-        if before != after && !adopted {
-            plan.requires_replace.push(Path::of("firmware_sha256"));
+        let given = match plan.planned.attribute("sha256") {
+            Value::String(sum) => Value::from(sum.to_ascii_lowercase()),
+            other => other.clone(),
+        };
+        let planned = image::plan(plan, given).await;
+        image::check_sum(plan);
+        match planned {
+            Planned::Adopted => {
+                let slot = Path::of("node");
+                plan.requires_replace.retain(|path| *path == slot);
+            }
+            Planned::Written if !plan.is_create() => {
+                plan.requires_replace.push(Path::of("firmware_sha256"));
+            }
+            _ => {}
         }
     }
 
@@ -182,16 +162,13 @@ impl Resource for Flash {
         state.set("id", format!("flash-node-{slot}"));
         state.set("firmware_sha256", sum.clone());
         apply.state = state;
+        image::is_broken(&mut apply.private, false);
         let Some(pattern) = planned.attribute("boot_check_pattern").as_str() else {
             return;
         };
-        let seconds = planned
-            .attribute("boot_check_timeout")
-            .as_i64()
-            .unwrap_or(180);
-        let within = Duration::from_secs(u64::try_from(seconds).unwrap_or(180));
+        let within = boot::within(&planned, "boot_check_timeout", BOOT.unsigned_abs());
         let result = boot::check(&board, slot, pattern, within, &apply.cancel).await;
-        told(&mut apply.diagnostics, slot, pattern, within, result);
+        boot::told(&mut apply.diagnostics, slot, pattern, within, &result);
     }
 
     async fn read(&self, _read: &mut Read) {
@@ -201,6 +178,7 @@ impl Resource for Flash {
     async fn update(&self, apply: &mut Apply) {
         // all that would write is a replacement; the rest is for the next time
         apply.state = apply.planned.clone();
+        image::is_broken(&mut apply.private, false);
         let kept = apply.prior.attribute("firmware_sha256").clone();
         if apply.state.attribute("firmware_sha256").is_unknown() {
             apply.state.set("firmware_sha256", kept);
@@ -210,36 +188,34 @@ impl Resource for Flash {
     async fn delete(&self, _apply: &mut Apply) {}
 
     async fn import(&self, import: &mut Import) {
-        let id = import.id.trim().to_owned();
-        let number = id.strip_prefix("flash-node-").or(id.strip_prefix("flash-"));
-        let number = number.unwrap_or(&id);
-        let slot: turingpi_bmc::Slot = match number.parse() {
-            Ok(slot) => slot,
-            Err(_) => {
-                import.diagnostics.error(
-                    "No such slot",
-                    format!(
-                        "{id:?} is no ID for this resource: give the slot, 1 to 4, or flash-node-N."
-                    ),
-                );
-                return;
-            }
+        let Some(slot) = attribute::imported_slot(import, &["flash-node-", "flash-"]) else {
+            return;
         };
+        image::imported(&mut import.private);
         import.state = Value::object([
             ("node", attribute::number(slot)),
             ("skip_crc", false.into()),
             ("force", false.into()),
-            ("boot_check_timeout", 180.into()),
+            ("boot_check_timeout", BOOT.into()),
             ("id", Value::from(format!("flash-node-{slot}"))),
         ]);
         import.diagnostics.warning(
             "What is on the module is not known",
-            "An eMMC cannot be read through the BMC. The next apply writes the configured image.",
+            "An eMMC cannot be read through the BMC. The next apply takes the configured image for what is on it, and writes nothing; \
+             -replace writes it.",
         );
     }
 
+    fn upgrade(
+        &self,
+        _version: i64,
+        state: serde_json::Value,
+    ) -> Result<serde_json::Value, String> {
+        Ok(predecessor::upgrade(state, &self.schema()))
+    }
+
     async fn move_state(&self, from: &mut Move) {
-        super::moved::take_over(from, "turingpi_flash", &self.schema());
+        predecessor::take_over(from, "turingpi_flash", &self.schema());
     }
 }
 
@@ -251,38 +227,4 @@ fn promised(planned: &Value) -> Option<String> {
         text("firmware_sha256")
     };
     text("sha256").or_else(of_file)
-}
-
-/// Tells what became of a boot check.
-pub(super) fn told(
-    diagnostics: &mut Diagnostics,
-    slot: turingpi_bmc::Slot,
-    pattern: &str,
-    within: Duration,
-    result: turingpi_bmc::Result<Boot>,
-) {
-    match result {
-        Ok(Boot::Up) => {}
-        Ok(Boot::Stopped) => {
-            diagnostics.error("Stopped", "The boot check was ended before its time.")
-        }
-        Ok(Boot::NotSeen(last)) => {
-            let last = if last.is_empty() {
-                "It said nothing.".to_owned()
-            } else {
-                format!("Its last lines:\n\n{last}")
-            };
-            diagnostics.error(
-                format!("The module in slot {slot} did not come up"),
-                format!(
-                    "Nothing that matches {pattern:?} came on its serial port within {} s. {last}",
-                    within.as_secs()
-                ),
-            );
-        }
-        Err(e) => {
-            let what = format!("The module in slot {slot} was not checked");
-            crate::report::error(diagnostics, &what, &e);
-        }
-    }
 }

@@ -2,10 +2,11 @@
 //! `turingpi_power`: the power of a slot.
 
 use tfplugin::{
-    Apply, Attribute, Block, Diagnostics, Identity, Import, Move, Read, Resource, Schema, Type,
-    Value, async_trait, validator,
+    Apply, Attribute, Block, Identity, Import, Move, Plan, Read, Resource, Schema, Type, Value,
+    async_trait, validator,
 };
 
+use super::predecessor;
 use crate::attribute::{self, imported_slot, number, slot};
 use crate::session::Session;
 
@@ -45,11 +46,14 @@ impl Power {
             .as_str()
             .unwrap_or("leave")
             .to_owned();
+        // another change of the resource is no wish to switch, nor for another pulse of the reset line
+        if apply.prior.attribute("state").as_str() == Some(&wanted) {
+            apply.state = apply.planned.clone();
+            return;
+        }
         let mut result = board.set_power(slot, wanted != "off").await;
-        // once, when it is set: another change of the resource is no wish for another pulse
-        let is_new = apply.prior.attribute("state").as_str() != Some("reset");
-        if result.is_ok() && wanted == "reset" && is_new {
-            result = board.bmc.reset(slot).await;
+        if result.is_ok() && wanted == "reset" {
+            result = board.bmc.reset(slot).await.map_err(Into::into);
         }
         match result {
             Ok(()) => {
@@ -66,7 +70,7 @@ impl Power {
 #[async_trait]
 impl Resource for Power {
     fn schema(&self) -> Schema {
-        Schema::new(
+        predecessor::schema(
             Block::new("The power of a slot. What is switched behind Terraform's back is seen and put right.")
                 .attribute("node", attribute::node().replaces())
                 .attribute(
@@ -101,6 +105,14 @@ impl Resource for Power {
         attribute::slot_identity_of(state)
     }
 
+    async fn plan(&self, plan: &mut Plan) {
+        let same = plan.planned.attribute("state") == plan.prior.attribute("state");
+        if !plan.is_create() && !plan.is_delete() && same {
+            let kept = plan.prior.attribute("current_state").clone();
+            plan.planned.set("current_state", kept);
+        }
+    }
+
     async fn create(&self, apply: &mut Apply) {
         self.write(apply).await;
     }
@@ -110,7 +122,16 @@ impl Resource for Power {
     }
 
     async fn read(&self, read: &mut Read) {
-        read_power(&self.0, &mut read.state, &mut read.diagnostics).await;
+        let Some(on) = read_power(&self.0, read).await else {
+            return;
+        };
+        read.state.set("current_state", on);
+        let told = read.state.attribute("state").as_str().unwrap_or("on");
+        match on {
+            Some(true) if told == "off" => read.state.set("state", "on"),
+            Some(false) if told != "off" => read.state.set("state", "off"),
+            _ => {}
+        }
     }
 
     async fn delete(&self, apply: &mut Apply) {
@@ -129,7 +150,7 @@ impl Resource for Power {
 
     async fn import(&self, import: &mut Import) {
         let (Some(slot), Some(board)) = (
-            imported_slot(import, "power-node-"),
+            imported_slot(import, &["power-node-"]),
             self.0.board(&mut import.diagnostics),
         ) else {
             return;
@@ -144,38 +165,31 @@ impl Resource for Power {
         }
     }
 
+    fn upgrade(
+        &self,
+        _version: i64,
+        state: serde_json::Value,
+    ) -> Result<serde_json::Value, String> {
+        Ok(predecessor::upgrade(state, &self.schema()))
+    }
+
     async fn move_state(&self, from: &mut Move) {
-        super::moved::take_over(from, "turingpi_power", &self.schema());
+        predecessor::take_over(from, "turingpi_power", &self.schema());
     }
 }
 
-/// Brings `state` and `current_state` to what the board says. What cannot be reached stays as it was, with a warning.
-async fn read_power(session: &Session, state: &mut Value, diagnostics: &mut Diagnostics) {
-    let Some(slot) = slot(state) else { return };
-    if !session.is_known() {
-        return;
-    }
-    let Some(board) = session.board(diagnostics) else {
-        return;
-    };
-    match board.power().await {
-        Ok(power) => {
-            let on = power.of(slot);
-            state.set("current_state", on);
-            let told = state.attribute("state").as_str().unwrap_or("on").to_owned();
-            match on {
-                Some(true) if told == "off" => state.set("state", "on"),
-                Some(false) if told != "off" => state.set("state", "off"),
-                _ => {}
-            }
+/// Whether the slot of a state is on, where the board can be asked; it stays as it was known where it cannot, with a warning.
+pub(super) async fn read_power(session: &Session, read: &mut Read) -> Option<Option<bool>> {
+    let slot = slot(&read.state)?;
+    let board = session
+        .is_known()
+        .then(|| session.board(&mut read.diagnostics));
+    match board??.power().await {
+        Ok(power) => Some(power.of(slot)),
+        Err(e) => {
+            let what = format!("The power of slot {slot}");
+            crate::report::unread(&mut read.diagnostics, &what, &e);
+            None
         }
-        Err(e) if e.is_unreachable() => diagnostics.warning(
-            format!("The power of slot {slot} is not known"),
-            format!(
-                "{} The plan goes by what was known before.",
-                crate::report::detail(&e)
-            ),
-        ),
-        Err(e) => crate::report::error(diagnostics, "Power cannot be read", &e),
     }
 }

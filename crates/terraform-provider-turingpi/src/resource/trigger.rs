@@ -5,15 +5,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tfplugin::validator::Rule;
 use tfplugin::{
-    Apply, Attribute, Block, Cancel, Import, Move, Read, Resource, Schema, Type, Value,
-    async_trait, validator,
+    Apply, Attribute, Block, Cancel, Import, Move, Plan, Private, Read, Resource, Schema, Type,
+    Value, async_trait, validator,
 };
+use turingpi_bmc::Slot;
 use turingpi_bmc::flash::Source;
-use turingpi_bmc::{Result, Slot};
 
+use super::predecessor;
 use crate::attribute;
-use crate::session::{Board, Session};
+use crate::session::{Board, Result, Session};
+
+/// Under which name the private state keeps that the resource was imported: it has happened.
+const IMPORTED: &str = "imported";
 
 /// How long after its answer a board has dropped its connections.
 const DROP: Duration = Duration::from_secs(2);
@@ -237,8 +242,50 @@ impl Kind {
             }
         };
         board.forget().await;
-        result
+        Ok(result?)
     }
+}
+
+/// `command`, or the same where no state keeps it.
+fn secret_command(mut block: Block) -> Block {
+    for (name, attribute) in &mut block.attributes {
+        if name == "command" {
+            attribute.required = false;
+            attribute.optional = true;
+        }
+    }
+    block
+        .attribute(
+            "command_wo",
+            Attribute::optional(Type::String)
+                .write_only()
+                .sensitive()
+                .describe("The same for what no plan and no state must hold, such as a password. Needs Terraform 1.11 or OpenTofu 1.11."),
+        )
+        .attribute(
+            "command_wo_version",
+            Attribute::optional(Type::Number)
+                .describe("Change it to have `command_wo` sent again: it cannot be seen to change."),
+        )
+        .rule(Rule::ExactlyOne(&["command", "command_wo"]))
+        .rule(Rule::RequiredWith(&["command_wo_version", "command_wo"]))
+}
+
+/// Whether a change makes it happen again. Another time limit is no reason, nor is it that what an import did not know becomes known.
+fn fires(prior: &Value, planned: &Value, private: &Private) -> bool {
+    const CAUSES: [&str; 6] = [
+        "triggers",
+        "node",
+        "command",
+        "command_wo_version",
+        "firmware_file",
+        "bmc_local",
+    ];
+    let imported = private.get(IMPORTED).is_some();
+    CAUSES.iter().any(|name| {
+        let (before, after) = (prior.attribute(name), planned.attribute(name));
+        before != after && !(imported && before.is_null())
+    })
 }
 
 /// Something that happens, as a resource.
@@ -276,9 +323,15 @@ impl Trigger {
             };
             state.set("previous_version", version);
         }
+        let mut arguments = apply.planned.clone();
+        let secret = apply.config.attribute("command_wo");
+        if !secret.is_null() {
+            // in no plan and no state: the configuration alone has it
+            arguments.set("command", secret.clone());
+        }
         let happened = self
             .kind
-            .happen(&board, &apply.planned, &apply.cancel, |_| {})
+            .happen(&board, &arguments, &apply.cancel, |_| {})
             .await;
         match happened {
             Ok(()) => {
@@ -302,9 +355,11 @@ impl Resource for Trigger {
             "{} It happens when the resource is created and when an argument or a trigger changes. Where there are actions, they are the better way.",
             self.kind.describe()
         );
-        let mut block = self
-            .kind
-            .arguments(Block::new(&text))
+        let mut block = self.kind.arguments(Block::new(&text));
+        if self.kind == Kind::Uart {
+            block = secret_command(block);
+        }
+        let mut block = block
             .attribute("triggers", attribute::triggers())
             .attribute(last, attribute::moment(what));
         if self.kind == Kind::BmcFirmware {
@@ -320,7 +375,26 @@ impl Resource for Trigger {
         };
         // it names the slot, which may change without a replacement
         let id = Attribute::computed(Type::String).describe(&format!("`{form}`."));
-        Schema::new(block.attribute("id", id))
+        predecessor::schema(block.attribute("id", id))
+    }
+
+    async fn plan(&self, plan: &mut Plan) {
+        if plan.is_create() || plan.is_delete() || fires(&plan.prior, &plan.planned, &plan.private)
+        {
+            return;
+        }
+        for name in [self.kind.last().0, "previous_version", "id"] {
+            if plan.planned.attribute(name).is_unknown() {
+                let kept = plan.prior.attribute(name).clone();
+                plan.planned.set(name, kept);
+            }
+        }
+        if plan.private.get(IMPORTED).is_some() && plan.planned != plan.prior {
+            plan.diagnostics.warning(
+                "It does not happen now",
+                "The resource was imported: what the configuration says of it is taken over. It happens when a trigger changes after that.",
+            );
+        }
     }
 
     async fn create(&self, apply: &mut Apply) {
@@ -328,24 +402,18 @@ impl Resource for Trigger {
     }
 
     async fn update(&self, apply: &mut Apply) {
-        const CAUSES: [&str; 5] = ["triggers", "node", "command", "firmware_file", "bmc_local"];
-        let changed = |name: &str| apply.planned.attribute(name) != apply.prior.attribute(name);
-        if CAUSES.iter().any(|name| changed(name)) {
-            if self.kind == Kind::UsbBoot && changed("node") {
-                // the pin of the slot before is let go; the BMC knows no single one
-                self.delete(apply).await;
-            }
-            self.fire(apply).await;
+        let fires = fires(&apply.prior, &apply.planned, &apply.private);
+        apply.private.remove(IMPORTED);
+        if !fires {
+            apply.state = apply.planned.clone();
             return;
         }
-        // another time limit is no reason for it to happen again
-        let mut state = apply.planned.clone();
-        for (name, value) in apply.prior.as_map().into_iter().flatten() {
-            if state.attribute(name).is_unknown() {
-                state.set(name, value.clone());
-            }
+        let moved = apply.planned.attribute("node") != apply.prior.attribute("node");
+        if self.kind == Kind::UsbBoot && moved {
+            // the pin of the slot before is let go; the BMC knows no single one
+            self.delete(apply).await;
         }
-        apply.state = state;
+        self.fire(apply).await;
     }
 
     async fn read(&self, _read: &mut Read) {
@@ -371,7 +439,7 @@ impl Resource for Trigger {
     async fn import(&self, import: &mut Import) {
         let mut state = Value::object([("id", Value::from(import.id.clone()))]);
         if self.kind.has_node() {
-            let Some(slot) = attribute::imported_slot(import, self.kind.id()) else {
+            let Some(slot) = attribute::imported_slot(import, &[self.kind.id()]) else {
                 return;
             };
             state.set("node", attribute::number(slot));
@@ -389,9 +457,22 @@ impl Resource for Trigger {
             }
         }
         import.state = state;
+        import.private.set(IMPORTED, true);
+        import.diagnostics.warning(
+            "When it happened is not known",
+            "The next apply takes over what the configuration says of it, and does not make it happen again.",
+        );
+    }
+
+    fn upgrade(
+        &self,
+        _version: i64,
+        state: serde_json::Value,
+    ) -> Result<serde_json::Value, String> {
+        Ok(predecessor::upgrade(state, &self.schema()))
     }
 
     async fn move_state(&self, from: &mut Move) {
-        super::moved::take_over(from, self.kind.type_name(), &self.schema());
+        predecessor::take_over(from, self.kind.type_name(), &self.schema());
     }
 }

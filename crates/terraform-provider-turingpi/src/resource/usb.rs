@@ -7,6 +7,7 @@ use tfplugin::{
 };
 use turingpi_bmc::model::{UsbMode, UsbRoute};
 
+use super::predecessor;
 use crate::attribute::{self, imported_slot, number, slot};
 use crate::session::Session;
 
@@ -64,7 +65,7 @@ impl Usb {
 impl Resource for Usb {
     fn schema(&self) -> Schema {
         let current = |what: &str| Attribute::computed(Type::String).describe(what);
-        Schema::new(
+        predecessor::schema(
             Block::new(
                 "The USB switch of the board. There is one: two resources of this type would fight. Destroying it leaves the switch as it is.",
             )
@@ -110,16 +111,7 @@ impl Resource for Usb {
         };
         match board.usb().await {
             Ok(usb) => read.state = state(&usb),
-            Err(e) if e.is_unreachable() => read.diagnostics.warning(
-                "How the USB switch stands is not known",
-                format!(
-                    "{} The plan goes by what was known before.",
-                    crate::report::detail(&e)
-                ),
-            ),
-            Err(e) => {
-                crate::report::error(&mut read.diagnostics, "The USB switch cannot be read", &e)
-            }
+            Err(e) => crate::report::unread(&mut read.diagnostics, "The USB switch", &e),
         }
     }
 
@@ -127,7 +119,7 @@ impl Resource for Usb {
 
     async fn import(&self, import: &mut Import) {
         let (Some(slot), Some(board)) = (
-            imported_slot(import, "usb-node-"),
+            imported_slot(import, &["usb-node-"]),
             self.0.board(&mut import.diagnostics),
         ) else {
             return;
@@ -142,7 +134,15 @@ impl Resource for Usb {
         }
     }
 
+    fn upgrade(
+        &self,
+        _version: i64,
+        state: serde_json::Value,
+    ) -> Result<serde_json::Value, String> {
+        Ok(predecessor::upgrade(state, &self.schema()))
+    }
+
     async fn move_state(&self, from: &mut Move) {
-        super::moved::take_over(from, "turingpi_usb", &self.schema());
+        predecessor::take_over(from, "turingpi_usb", &self.schema());
     }
 }

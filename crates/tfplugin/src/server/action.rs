@@ -19,7 +19,7 @@ use crate::provider::Invocation;
 use crate::validator;
 
 impl Host {
-    pub(super) async fn validate_action_config(
+    pub(crate) async fn validate_action_config(
         &self,
         request: ValidateConfigRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -36,7 +36,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn plan_action(
+    pub(crate) async fn plan_action(
         &self,
         request: PlanActionRequest,
     ) -> Result<PlanActionResponse, Status> {
@@ -88,7 +88,7 @@ impl Progress {
 }
 
 /// Progress as it comes, then the end. The action runs on when the host gives up the call: it is asked to end by `StopProvider`.
-pub(super) fn invoke_action(
+pub(crate) fn invoke_action(
     host: Arc<Host>,
     request: InvokeActionRequest,
 ) -> impl Stream<Item = Event> + Send + 'static {

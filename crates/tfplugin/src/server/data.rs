@@ -20,7 +20,7 @@ use crate::provider::{DataRead, Ephemeral};
 use crate::validator;
 
 impl Host {
-    pub(super) async fn validate_data_resource_config(
+    pub(crate) async fn validate_data_resource_config(
         &self,
         request: ValidateConfigRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -37,7 +37,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn read_data_source(
+    pub(crate) async fn read_data_source(
         &self,
         request: ReadDataSourceRequest,
     ) -> Result<ReadDataSourceResponse, Status> {
@@ -70,7 +70,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn validate_ephemeral_resource_config(
+    pub(crate) async fn validate_ephemeral_resource_config(
         &self,
         request: ValidateConfigRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -87,7 +87,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn open_ephemeral_resource(
+    pub(crate) async fn open_ephemeral_resource(
         &self,
         request: OpenEphemeralResourceRequest,
     ) -> Result<OpenEphemeralResourceResponse, Status> {
@@ -112,7 +112,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn renew_ephemeral_resource(
+    pub(crate) async fn renew_ephemeral_resource(
         &self,
         request: RenewEphemeralResourceRequest,
     ) -> Result<RenewEphemeralResourceResponse, Status> {
@@ -126,7 +126,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn close_ephemeral_resource(
+    pub(crate) async fn close_ephemeral_resource(
         &self,
         request: CloseEphemeralResourceRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -151,7 +151,7 @@ impl Host {
 }
 
 /// The value with null for what is still unknown: hosts take no unknown value after the fact.
-pub(super) fn known(value: Value) -> Value {
+pub(crate) fn known(value: Value) -> Value {
     match value {
         Value::Unknown | Value::UnknownNotNull => Value::Null,
         Value::List(items) => Value::List(items.into_iter().map(known).collect()),

@@ -34,7 +34,7 @@ pub(super) fn describe(signature: &provider::Signature) -> Function {
 }
 
 impl Host {
-    pub(super) async fn call_function(
+    pub(crate) async fn call_function(
         &self,
         request: CallFunctionRequest,
     ) -> Result<CallFunctionResponse, Status> {

@@ -15,13 +15,13 @@ use crate::provider::{
 
 /// A provider and its parts, under the names that configurations use.
 pub(crate) struct Host {
-    pub(super) provider: Box<dyn Provider>,
-    pub(super) resources: BTreeMap<&'static str, Arc<dyn Resource>>,
-    pub(super) data_sources: BTreeMap<&'static str, Arc<dyn DataSource>>,
-    pub(super) ephemeral: BTreeMap<&'static str, Arc<dyn EphemeralResource>>,
-    pub(super) functions: BTreeMap<&'static str, Arc<dyn Function>>,
-    pub(super) lists: BTreeMap<&'static str, Arc<dyn ListResource>>,
-    pub(super) actions: BTreeMap<&'static str, Arc<dyn Action>>,
+    pub(crate) provider: Box<dyn Provider>,
+    pub(crate) resources: BTreeMap<&'static str, Arc<dyn Resource>>,
+    pub(crate) data_sources: BTreeMap<&'static str, Arc<dyn DataSource>>,
+    pub(crate) ephemeral: BTreeMap<&'static str, Arc<dyn EphemeralResource>>,
+    pub(crate) functions: BTreeMap<&'static str, Arc<dyn Function>>,
+    pub(crate) lists: BTreeMap<&'static str, Arc<dyn ListResource>>,
+    pub(crate) actions: BTreeMap<&'static str, Arc<dyn Action>>,
     pub(super) cancel: Cancel,
     stop: Cancel,
 }
@@ -58,7 +58,7 @@ impl Host {
 }
 
 /// The part of this name.
-pub(super) fn named<T: Clone>(
+pub(crate) fn named<T: Clone>(
     parts: &BTreeMap<&'static str, T>,
     what: &str,
     name: &str,
@@ -70,7 +70,7 @@ pub(super) fn named<T: Clone>(
 }
 
 /// A value that the host sent; what it left out is null.
-pub(super) fn decode(value: Option<&DynamicValue>, of: &Type) -> Result<Value, Status> {
+pub(crate) fn decode(value: Option<&DynamicValue>, of: &Type) -> Result<Value, Status> {
     let Some(value) = value else {
         return Ok(Value::Null);
     };
@@ -87,7 +87,7 @@ pub(super) fn decode(value: Option<&DynamicValue>, of: &Type) -> Result<Value, S
 }
 
 /// A value for the host.
-pub(super) fn encode(value: &Value, of: &Type) -> Result<Option<DynamicValue>, Status> {
+pub(crate) fn encode(value: &Value, of: &Type) -> Result<Option<DynamicValue>, Status> {
     let msgpack = value.to_msgpack(of).map_err(|e| {
         Status::internal(format!(
             "the provider made a value that does not fit its schema: {e}"
@@ -100,7 +100,7 @@ pub(super) fn encode(value: &Value, of: &Type) -> Result<Option<DynamicValue>, S
 }
 
 /// An identity that the host sent.
-pub(super) fn identity(
+pub(crate) fn identity(
     data: Option<&ResourceIdentityData>,
     resource: &dyn Resource,
 ) -> Result<Value, Status> {
@@ -111,7 +111,7 @@ pub(super) fn identity(
 }
 
 /// The identity of a state, for the host; none where nothing is or the resource has none.
-pub(super) fn identity_data(
+pub(crate) fn identity_data(
     value: &Value,
     resource: &dyn Resource,
 ) -> Result<Option<ResourceIdentityData>, Status> {

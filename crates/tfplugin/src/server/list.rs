@@ -16,7 +16,7 @@ use crate::proto::{
 use crate::validator;
 
 impl Host {
-    pub(super) async fn validate_list_resource_config(
+    pub(crate) async fn validate_list_resource_config(
         &self,
         request: ValidateListResourceConfigRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -75,7 +75,7 @@ impl Host {
     }
 }
 
-pub(super) fn list_resource(
+pub(crate) fn list_resource(
     host: Arc<Host>,
     request: ListResourceRequest,
 ) -> impl Stream<Item = Result<ListResourceEvent, Status>> + Send + 'static {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gRPC services: which call goes where.
 
-mod action;
+pub(crate) mod action;
 mod data;
 mod function;
-mod host;
-mod list;
+pub(crate) mod host;
+pub(crate) mod list;
 mod resource;
 mod schemas;
 

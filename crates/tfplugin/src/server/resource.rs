@@ -30,7 +30,7 @@ impl Host {
         named(&self.resources, "resource", name)
     }
 
-    pub(super) async fn validate_resource_config(
+    pub(crate) async fn validate_resource_config(
         &self,
         request: ValidateConfigRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -43,7 +43,7 @@ impl Host {
             .client_capabilities
             .is_some_and(|c| c.write_only_attributes_allowed);
         if !can_write_only {
-            refuse_write_only(&schema.block, &config, &mut diagnostics);
+            refuse_write_only(&schema.block, &config, &Path::root(), &mut diagnostics);
         }
         if !diagnostics.has_errors() {
             resource.validate(&config, &mut diagnostics).await;
@@ -53,7 +53,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn upgrade_resource_state(
+    pub(crate) async fn upgrade_resource_state(
         &self,
         request: UpgradeResourceStateRequest,
     ) -> Result<UpgradeResourceStateResponse, Status> {
@@ -100,7 +100,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn upgrade_resource_identity(
+    pub(crate) async fn upgrade_resource_identity(
         &self,
         request: UpgradeResourceIdentityRequest,
     ) -> Result<UpgradeResourceIdentityResponse, Status> {
@@ -125,7 +125,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn read_resource(
+    pub(crate) async fn read_resource(
         &self,
         request: ReadResourceRequest,
     ) -> Result<ReadResourceResponse, Status> {
@@ -161,7 +161,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn plan_resource_change(
+    pub(crate) async fn plan_resource_change(
         &self,
         request: PlanResourceChangeRequest,
     ) -> Result<PlanResourceChangeResponse, Status> {
@@ -202,7 +202,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn apply_resource_change(
+    pub(crate) async fn apply_resource_change(
         &self,
         request: ApplyResourceChangeRequest,
     ) -> Result<ApplyResourceChangeResponse, Status> {
@@ -245,7 +245,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn import_resource_state(
+    pub(crate) async fn import_resource_state(
         &self,
         request: ImportResourceStateRequest,
     ) -> Result<ImportResourceStateResponse, Status> {
@@ -278,7 +278,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn move_resource_state(
+    pub(crate) async fn move_resource_state(
         &self,
         request: MoveResourceStateRequest,
     ) -> Result<MoveResourceStateResponse, Status> {
@@ -311,7 +311,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn generate_resource_config(
+    pub(crate) async fn generate_resource_config(
         &self,
         request: GenerateResourceConfigRequest,
     ) -> Result<GenerateResourceConfigResponse, Status> {
@@ -340,14 +340,19 @@ fn raw(state: Option<&RawState>) -> Result<Json, String> {
 }
 
 /// Hosts that do not know write-only attributes would store them.
-fn refuse_write_only(block: &Block, config: &Value, out: &mut Diagnostics) {
+fn refuse_write_only(block: &Block, config: &Value, at: &Path, out: &mut Diagnostics) {
     for (name, attribute) in &block.attributes {
         if attribute.write_only && !config.attribute(name).is_null() {
             out.error_at(
-                &Path::of(name),
+                &at.attribute(name),
                 "Write-only attributes are not supported",
                 format!("{name} needs Terraform 1.11 or OpenTofu 1.11 or newer: an older one would store it."),
             );
+        }
+    }
+    for (name, nested) in &block.blocks {
+        for (inner, at) in validator::elements(config.attribute(name), &at.attribute(name)) {
+            refuse_write_only(&nested.block, inner, &at, out);
         }
     }
 }

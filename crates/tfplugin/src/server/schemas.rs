@@ -36,7 +36,7 @@ fn names<'n>(names: impl Iterator<Item = &'n &'static str>) -> Vec<NamedType> {
 }
 
 impl Host {
-    pub(super) async fn get_metadata(
+    pub(crate) async fn get_metadata(
         &self,
         _: GetMetadataRequest,
     ) -> Result<GetMetadataResponse, Status> {
@@ -58,7 +58,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn get_provider_schema(
+    pub(crate) async fn get_provider_schema(
         &self,
         _: GetProviderSchemaRequest,
     ) -> Result<GetProviderSchemaResponse, Status> {
@@ -95,7 +95,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn get_resource_identity_schemas(
+    pub(crate) async fn get_resource_identity_schemas(
         &self,
         _: GetResourceIdentitySchemasRequest,
     ) -> Result<GetResourceIdentitySchemasResponse, Status> {
@@ -109,7 +109,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn get_functions(
+    pub(crate) async fn get_functions(
         &self,
         _: GetFunctionsRequest,
     ) -> Result<GetFunctionsResponse, Status> {
@@ -123,7 +123,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn validate_provider_config(
+    pub(crate) async fn validate_provider_config(
         &self,
         request: ValidateProviderConfigRequest,
     ) -> Result<ValidateProviderConfigResponse, Status> {
@@ -139,7 +139,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn configure_provider(
+    pub(crate) async fn configure_provider(
         &self,
         request: ConfigureProviderRequest,
     ) -> Result<DiagnosticsResponse, Status> {
@@ -156,7 +156,7 @@ impl Host {
         })
     }
 
-    pub(super) async fn stop_provider(
+    pub(crate) async fn stop_provider(
         &self,
         _: StopProviderRequest,
     ) -> Result<StopProviderResponse, Status> {
