@@ -126,7 +126,7 @@ pub(crate) async fn run(
             config(&options, &uplink, port, runtime.storage_bytes()),
             runtime.board.clock().monotonic_ms(),
         );
-        let life = Life {
+        let mut life = Life {
             agent,
             runtime: &mut runtime,
             connections: [const { None }; SLOTS],
@@ -202,8 +202,9 @@ impl Life<'_> {
         self.runtime.board.clock().monotonic_ms()
     }
 
+    /// Borrows itself: what is moved into a future is in it twice, and there are thousands of these.
     async fn live(
-        mut self,
+        &mut self,
         asked: &mut mpsc::Receiver<Ask>,
         inbound: &mut mpsc::Receiver<Inbound>,
         mut on_ready: Option<&dyn Fn()>,
