@@ -197,8 +197,10 @@ fn write_kinds(
     }
     let mut count = 0;
     let mut table = String::new();
+    let mut versions = String::new();
     for (gv, resources) in kinds {
         let (group, version) = gv.split_once('/').unwrap_or(("", gv));
+        let first = count;
         let resources = resources.as_array().expect("a list of resources");
         for resource in resources.iter().filter(|r| !text(r, "name").contains('/')) {
             let plural = text(resource, "name");
@@ -248,10 +250,16 @@ fn write_kinds(
             );
             count += 1;
         }
+        let _ = writeln!(
+            versions,
+            "({group:?}, {version:?}) => KINDS.get({first}..{count}).unwrap_or_default(),"
+        );
     }
     let _ = write!(
         out,
-        "/// All built-in kinds, sorted by group/version and plural name.\npub(crate) static KINDS: [Kind; {count}] = [\n{table}];\n"
+        "/// All built-in kinds, sorted by group/version and plural name.\npub(crate) static KINDS: [Kind; {count}] = [\n{table}];\n\
+         /// Those of one group and version.\npub(crate) fn of_version(group: &str, version: &str) -> &'static [Kind] {{\n\
+         match (group, version) {{\n{versions}_ => &[],\n}}\n}}\n"
     );
 }
 

@@ -9,6 +9,9 @@
 //! `… --example bench_service fill DIRECTORY COUNT` makes a store of that many ConfigMaps of 1 KB, named
 //! `bench-00000000` and so on, for measurements of a large one. The directory is that of a store,
 //! which the program keeps in `store` in its data directory.
+//!
+//! `… --example bench_service only get|create COUNT [THREADS]` does nothing but that, on the memory engine: for a
+//! profiler, or to count instructions (`valgrind --tool=callgrind`).
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement that fails has nothing to say"
@@ -37,6 +40,14 @@ fn main() {
         && verb == "fill"
     {
         return fill(Path::new(directory), count.parse().unwrap());
+    }
+    if let [verb, what, count, threads @ ..] = &arguments[..]
+        && verb == "only"
+    {
+        let threads = threads
+            .first()
+            .map_or(1, |threads| threads.parse().unwrap());
+        return only(what, count.parse().unwrap(), threads);
     }
     let scratch = arguments
         .first()
@@ -83,6 +94,24 @@ fn fill(directory: &Path, count: usize) {
             create(&api, number).await;
         }
     })));
+}
+
+/// One thing many times, on a store of as many objects.
+fn only(what: &str, count: usize, threads: usize) {
+    let store = k1s_store::memory(k1s_store::Options::default());
+    let api = Api::open(store, Options::default()).unwrap();
+    let took = in_threads(threads, count, |number| create(&api, number));
+    match what {
+        "create" => report("create, service", threads, count, took),
+        "get" => {
+            let paths: Vec<String> = (0..count).map(|n| format!("{MAPS}/{}", name(n))).collect();
+            let took = in_threads(threads, 10 * count, |number| {
+                get(&api, &paths[number % count])
+            });
+            report("get, service", threads, 10 * count, took)
+        }
+        _ => panic!("only get or create"),
+    };
 }
 
 fn memory(threads: usize) {

@@ -294,7 +294,7 @@ impl List {
     fn into_pieces(self) -> Body {
         let opening = format!(
             "{}\"metadata\":{},\"items\":[",
-            encode::opening(&self.kind.api_version(), &self.kind.list_kind()),
+            encode::opening(self.kind, &self.kind.list_kind()),
             self.metadata
         );
         let mut pieces = VecDeque::with_capacity(self.items.len() * 2 + 2);

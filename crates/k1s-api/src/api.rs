@@ -58,7 +58,6 @@ pub(crate) struct Inner {
 
 /// A request with its body read and its asker known.
 pub(crate) struct Exchange {
-    pub(crate) path: String,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: bytes::Bytes,
@@ -71,7 +70,6 @@ impl Exchange {
     /// A request of the service itself, as its controllers make them.
     pub(crate) fn internal() -> Self {
         Self {
-            path: String::new(),
             query: Query::default(),
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),

@@ -5,7 +5,7 @@ use k1s_core::kinds::{self, Kind};
 use serde_json::Value;
 
 /// The kind as which objects of a kind are stored.
-pub(crate) fn storage_kind(kind: &Kind) -> &'static Kind {
+pub(crate) fn storage_kind(kind: &'static Kind) -> &'static Kind {
     if let Some(custom) = kind.custom {
         return custom
             .storage()
@@ -14,7 +14,7 @@ pub(crate) fn storage_kind(kind: &Kind) -> &'static Kind {
     let (group, version) = match (kind.group, kind.kind) {
         ("events.k8s.io", "Event") => ("", "v1"),
         ("autoscaling", "HorizontalPodAutoscaler") => ("autoscaling", "v2"),
-        _ => (kind.group, kind.version),
+        _ => return kind,
     };
     kinds::of_kind(group, version, kind.kind)
         .unwrap_or_else(|| unreachable!("a kind of the registry is stored as one of the registry"))
@@ -31,7 +31,7 @@ pub(crate) fn is_stored_as_is(kind: &Kind) -> bool {
 }
 
 /// Turns an object of `kind` into what is stored.
-pub(crate) fn to_storage(kind: &Kind, object: &mut Value) {
+pub(crate) fn to_storage(kind: &'static Kind, object: &mut Value) {
     if is_stored_as_is(kind) {
         return;
     }
@@ -42,7 +42,7 @@ pub(crate) fn to_storage(kind: &Kind, object: &mut Value) {
 }
 
 /// Turns a stored object into one of `kind`.
-pub(crate) fn from_storage(kind: &Kind, object: &mut Value) {
+pub(crate) fn from_storage(kind: &'static Kind, object: &mut Value) {
     if is_stored_as_is(kind) {
         return;
     }
@@ -57,7 +57,7 @@ pub(crate) fn from_storage(kind: &Kind, object: &mut Value) {
 }
 
 /// Leaves in an object what its storage keeps, after all checks: another version of an own kind may know less.
-pub(crate) fn settle(kind: &Kind, object: &mut Value) {
+pub(crate) fn settle(kind: &'static Kind, object: &mut Value) {
     let stored = storage_kind(kind);
     if kind.custom.is_some() && kind.version != stored.version {
         // it has been decoded as another version, so its metadata is right

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who asks, and whether they may: client certificates, impersonation, and the one rule that holds until RBAC is served.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use k1s_core::field::quote;
 use k1s_core::status::{Details, Status};
 
@@ -16,6 +16,8 @@ pub struct Identity {
 
 /// Members of this group may do everything.
 pub(crate) const MASTERS: &str = "system:masters";
+static IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
+static IMPERSONATE_GROUP: HeaderName = HeaderName::from_static("impersonate-group");
 const AUTHENTICATED: &str = "system:authenticated";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 
@@ -49,15 +51,13 @@ impl Identity {
     /// # Errors
     /// 403 when this user may not; 500 as Kubernetes answers when a group is named without a user.
     pub fn impersonated(self, headers: &HeaderMap) -> Result<Self, Status> {
-        let text = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned)
-        };
-        let user = text("impersonate-user").filter(|u| !u.is_empty());
+        let user = headers
+            .get(&IMPERSONATE_USER)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+            .filter(|u| !u.is_empty());
         let mut groups: Vec<String> = headers
-            .get_all("impersonate-group")
+            .get_all(&IMPERSONATE_GROUP)
             .iter()
             .filter_map(|v| v.to_str().ok())
             .map(str::to_owned)

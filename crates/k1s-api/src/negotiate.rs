@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What form of answer a client accepts: JSON or YAML, whole objects, tables or metadata alone.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use k1s_core::status::{Details, Status};
 
 /// How an answer is written.
@@ -129,17 +129,23 @@ pub(crate) enum Forms {
 /// # Errors
 /// 406 when nothing that the client accepts can be given.
 pub(crate) fn negotiate(headers: &HeaderMap, pretty: bool, forms: Forms) -> Result<Output, Status> {
-    let accept: Vec<&str> = headers
-        .get_all(http::header::ACCEPT)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .collect();
-    let accept = accept.join(",");
+    let json = Output {
+        pretty,
+        ..Output::JSON
+    };
+    let mut values = headers.get_all(http::header::ACCEPT).iter();
+    let accept = match (values.next(), values.next()) {
+        // what nearly all programs send
+        (None, _) => return Ok(json),
+        (Some(only), None) if only == "application/json" || only == "*/*" => return Ok(json),
+        _ => {
+            let values = headers.get_all(http::header::ACCEPT).iter();
+            let texts: Vec<&str> = values.filter_map(|v| v.to_str().ok()).collect();
+            texts.join(",")
+        }
+    };
     if accept.trim().is_empty() {
-        return Ok(Output {
-            pretty,
-            ..Output::JSON
-        });
+        return Ok(json);
     }
     let mut known = false;
     for clause in clauses(&accept) {
@@ -165,11 +171,8 @@ pub(crate) fn negotiate(headers: &HeaderMap, pretty: bool, forms: Forms) -> Resu
 
 /// How a failure is written: as the client likes best, and always in some way.
 #[must_use]
-pub(crate) fn failure_encoding(headers: &HeaderMap) -> Encoding {
-    let accept = headers
-        .get(http::header::ACCEPT)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
+pub(crate) fn failure_encoding(accept: Option<&HeaderValue>) -> Encoding {
+    let accept = accept.and_then(|v| v.to_str().ok()).unwrap_or_default();
     clauses(accept)
         .iter()
         // a failure is no table and no metadata

@@ -16,18 +16,19 @@ struct Pool {
     left: usize,
 }
 
+/// Fills a few bytes, fewer than the pool has.
 fn fill(out: &mut [u8]) {
     POOL.with_borrow_mut(|pool| {
-        for byte in out {
-            if pool.left == 0 {
-                // without randomness the system is broken; a uid that is not random would be worse than no answer
-                getrandom::fill(&mut pool.bytes)
-                    .unwrap_or_else(|e| panic!("the system gives no random bytes: {e}"));
-                pool.left = pool.bytes.len();
-            }
-            pool.left -= 1;
-            *byte = std::mem::take(&mut pool.bytes[pool.left]);
+        if pool.left < out.len() {
+            // without randomness the system is broken; a uid that is not random would be worse than no answer
+            getrandom::fill(&mut pool.bytes)
+                .unwrap_or_else(|e| panic!("the system gives no random bytes: {e}"));
+            pool.left = pool.bytes.len();
         }
+        let (rest, taken) = pool.bytes[..pool.left].split_at_mut(pool.left - out.len());
+        out.copy_from_slice(taken);
+        taken.fill(0);
+        pool.left = rest.len();
     });
 }
 

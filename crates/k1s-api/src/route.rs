@@ -58,10 +58,14 @@ pub(crate) fn route(
 ) -> Result<Route, Status> {
     let mut segments = Vec::with_capacity(8);
     for segment in path.trim_matches('/').split('/') {
-        match percent_decode_str(segment).decode_utf8() {
-            Ok(text) => segments.push(text),
-            Err(_) => return Ok(Route::Other),
-        }
+        segments.push(if segment.contains('%') {
+            match percent_decode_str(segment).decode_utf8() {
+                Ok(text) => text,
+                Err(_) => return Ok(Route::Other),
+            }
+        } else {
+            Cow::Borrowed(segment)
+        });
     }
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let (group, version, rest) = match segments.as_slice() {
@@ -72,9 +76,7 @@ pub(crate) fn route(
     if rest.is_empty() {
         return Ok(Route::Other);
     }
-    let built_in = kinds::all()
-        .iter()
-        .any(|k| k.group == group && k.version == version);
+    let built_in = !kinds::of_version(group, version).is_empty();
     // a doubled slash names nothing
     if rest.iter().any(|s| s.is_empty()) {
         return Ok(if built_in {

@@ -54,11 +54,11 @@ impl Api {
     {
         self.prepare().await;
         let (parts, body) = request.into_parts();
-        let encoding = failure_encoding(&parts.headers);
+        let accept = parts.headers.get(header::ACCEPT).cloned();
         let mut warnings = Vec::new();
         let mut answer = match self.try_answer(parts, body, &mut warnings).await {
             Ok(answer) => answer,
-            Err(status) => answer::failure(&status, encoding),
+            Err(status) => answer::failure(&status, failure_encoding(accept.as_ref())),
         };
         let headers = answer.headers_mut();
         for warning in warnings {
@@ -88,7 +88,7 @@ impl Api {
 
     async fn try_answer<B>(
         &self,
-        parts: http::request::Parts,
+        mut parts: http::request::Parts,
         body: B,
         warnings: &mut Vec<String>,
     ) -> Result<Response<Body>, Status>
@@ -97,10 +97,10 @@ impl Api {
         B::Error: std::fmt::Display,
     {
         let now_seconds = clock::now_seconds();
-        let path = parts.uri.path();
         let identity = self
-            .identify(&parts, now_seconds)?
+            .identify(&mut parts, now_seconds)?
             .impersonated(&parts.headers)?;
+        let path = parts.uri.path();
         let target = match route(path, |group, version, plural| {
             self.own_kind(group, version, plural)
         })? {
@@ -131,7 +131,6 @@ impl Api {
             Route::Other => return self.other(&parts, &identity),
         };
         let mut exchange = Exchange {
-            path: path.to_owned(),
             query: Query::parse(parts.uri.query().unwrap_or_default()),
             headers: parts.headers,
             body: Bytes::new(),
@@ -198,9 +197,12 @@ impl Api {
     }
 
     /// Who asks: the certificate's owner, the token's, or nobody.
-    fn identify(&self, parts: &http::request::Parts, now_seconds: i64) -> Result<Identity, Status> {
-        if let Some(identity) = parts.extensions.get::<Identity>() {
-            let mut identity = identity.clone();
+    fn identify(
+        &self,
+        parts: &mut http::request::Parts,
+        now_seconds: i64,
+    ) -> Result<Identity, Status> {
+        if let Some(mut identity) = parts.extensions.remove::<Identity>() {
             if !identity.groups.iter().any(|g| g == "system:authenticated") {
                 identity.groups.push("system:authenticated".into());
             }
@@ -244,7 +246,8 @@ fn authorize_target(method: &Method, target: &Target, exchange: &Exchange) -> Re
             resource: &resource,
             namespace: &target.namespace,
             name: &target.name,
-            path: &exchange.path,
+            // refusals about resources do not name it
+            path: "",
         },
     )
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Objects of kinds in the store: where each is kept, and the only way in which one is written.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -107,7 +108,7 @@ impl Storage {
     }
 
     /// The prefix of all objects of a kind, or of those in one namespace.
-    pub(crate) fn prefix(&self, kind: &Kind, namespace: &str) -> Result<Prefix, Status> {
+    pub(crate) fn prefix(&self, kind: &'static Kind, namespace: &str) -> Result<Prefix, Status> {
         let resource = resource(kind);
         let prefix = if namespace.is_empty() {
             Prefix::resource(&self.tenant, &resource)
@@ -118,7 +119,12 @@ impl Storage {
     }
 
     /// The key of an object.
-    pub(crate) fn key(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Key, Status> {
+    pub(crate) fn key(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Key, Status> {
         let namespace = (!namespace.is_empty()).then_some(namespace);
         Key::new(&self.tenant, &resource(kind), namespace, name)
             .map_err(|e| Status::bad_request(e.to_string()))
@@ -127,7 +133,7 @@ impl Storage {
     /// The present state of an object. A name that cannot be one is not there.
     pub(crate) fn get(
         &self,
-        kind: &Kind,
+        kind: &'static Kind,
         namespace: &str,
         name: &str,
     ) -> Result<Option<Stored>, Status> {
@@ -135,6 +141,12 @@ impl Storage {
             return Ok(None);
         };
         Ok(self.store.get(&key).map_err(failure)?.map(Stored::from))
+    }
+
+    /// Whether a namespace has no object of a kind.
+    pub(crate) fn has_none(&self, kind: &'static Kind, namespace: &str) -> Result<bool, Status> {
+        let prefix = self.prefix(kind, namespace)?;
+        self.store.is_empty(&prefix).map_err(failure)
     }
 
     /// Who holds a claim, if anybody does.
@@ -149,7 +161,7 @@ impl Storage {
     /// Writes a new object.
     pub(crate) async fn create(
         &self,
-        kind: &Kind,
+        kind: &'static Kind,
         object: &Value,
         claims: Claims,
         ttl: Ttl,
@@ -173,7 +185,7 @@ impl Storage {
     /// Writes a change of an object that still has the given revision.
     pub(crate) async fn replace(
         &self,
-        kind: &Kind,
+        kind: &'static Kind,
         object: &Value,
         old: &Value,
         revision: Revision,
@@ -198,7 +210,7 @@ impl Storage {
     /// Deletes an object that still has the given revision.
     pub(crate) async fn delete(
         &self,
-        kind: &Kind,
+        kind: &'static Kind,
         old: &Value,
         revision: Revision,
         claims: Claims,
@@ -229,7 +241,7 @@ impl Storage {
     )]
     async fn write(
         &self,
-        kind: &Kind,
+        kind: &'static Kind,
         object: &Value,
         precondition: Precondition,
         change: Change,
@@ -317,12 +329,12 @@ impl Storage {
 }
 
 /// The resource under which the objects of a kind are kept: `apps/deployments`, `configmaps`.
-fn resource(kind: &Kind) -> String {
+fn resource(kind: &'static Kind) -> Cow<'static, str> {
     let kind = convert::storage_kind(kind);
     if kind.group.is_empty() {
-        kind.plural.to_owned()
+        kind.plural.into()
     } else {
-        format!("{}/{}", kind.group, kind.plural)
+        format!("{}/{}", kind.group, kind.plural).into()
     }
 }
 

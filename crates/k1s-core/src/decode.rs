@@ -41,8 +41,8 @@ pub fn tidy(schema: &'static Schema, value: &mut Value) {
         return;
     }
     if let Value::Object(map) = value {
-        for field in schema.fields {
-            if let Some(inner) = map.get_mut(field.name) {
+        for (key, inner) in map.iter_mut() {
+            if let Some(field) = schema.field(key) {
                 tidy_shape(&field.shape, inner);
             }
         }
@@ -60,21 +60,18 @@ fn tidy_shape(shape: &'static Shape, value: &mut Value) {
 }
 
 fn presence(schema: &'static Schema, map: &mut Map<String, Value>) {
+    // an object has few of the fields that its kind may have
+    map.retain(|key, value| match schema.field(key) {
+        Some(field) => match field.presence {
+            Presence::NonZero => !is_zero(&field.shape, value),
+            Presence::Given => !value.is_null(),
+            Presence::Always | Presence::Null => true,
+        },
+        None => true,
+    });
     for field in schema.fields {
         match field.presence {
-            Presence::NonZero => {
-                if map
-                    .get(field.name)
-                    .is_some_and(|v| is_zero(&field.shape, v))
-                {
-                    map.remove(field.name);
-                }
-            }
-            Presence::Given => {
-                if map.get(field.name).is_some_and(Value::is_null) {
-                    map.remove(field.name);
-                }
-            }
+            Presence::NonZero | Presence::Given => {}
             Presence::Always => match map.get_mut(field.name) {
                 None => {
                     map.insert(field.name.to_owned(), zero(field));

@@ -124,20 +124,24 @@ pub fn all() -> &'static [Kind] {
     &crate::tables::KINDS
 }
 
+/// The built-in kinds of one group and version.
+#[must_use]
+pub fn of_version(group: &str, version: &str) -> &'static [Kind] {
+    crate::tables::of_version(group, version)
+}
+
 /// The kind that serves this resource.
 #[must_use]
 pub fn of_resource(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
-    all()
+    of_version(group, version)
         .iter()
-        .find(|k| k.plural == plural && k.group == group && k.version == version)
+        .find(|k| k.plural == plural)
 }
 
 /// The kind of this name.
 #[must_use]
 pub fn of_kind(group: &str, version: &str, kind: &str) -> Option<&'static Kind> {
-    all()
-        .iter()
-        .find(|k| k.kind == kind && k.group == group && k.version == version)
+    of_version(group, version).iter().find(|k| k.kind == kind)
 }
 
 /// Splits `apps/v1` into group and version; `v1` is the core group's.
@@ -162,6 +166,10 @@ mod tests {
         );
         assert_eq!(of_kind("", "v1", "ConfigMap").unwrap().short_names, ["cm"]);
         assert!(of_resource("apps", "v2", "deployments").is_none());
+        for kind in all() {
+            let found = of_version(kind.group, kind.version);
+            assert!(found.iter().any(|k| std::ptr::eq(k, kind)), "{kind:?}");
+        }
         let token = of_resource("", "v1", "serviceaccounts")
             .and_then(|k| k.subresource("token"))
             .unwrap();

@@ -98,6 +98,8 @@ pub(crate) trait Writer: Reader {
 pub(crate) trait Engine: Send + Sync + 'static {
     /// Whether bytes may change between writing and reading, so that checksums are worth it.
     const CHECKSUMS: bool;
+    /// Whether a write takes but a few microseconds.
+    const SHORT_WRITES: bool;
 
     type Read<'a>: Reader;
     type Write<'a>: Writer;

@@ -22,6 +22,7 @@ mod options;
 mod record;
 mod request;
 mod revision;
+mod spin;
 mod store;
 mod update;
 mod versioned;

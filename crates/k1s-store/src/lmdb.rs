@@ -190,6 +190,7 @@ impl Lmdb {
 
 impl Engine for Lmdb {
     const CHECKSUMS: bool = true;
+    const SHORT_WRITES: bool = false;
 
     type Read<'a> = Read<'a>;
     type Write<'a> = Write<'a>;

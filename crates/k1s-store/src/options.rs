@@ -34,8 +34,9 @@ pub struct Options {
     pub history: History,
     /// Events that a watcher may be behind before it has to reread the log.
     pub watch_buffer: usize,
-    /// Commit many concurrent writes at once, from a thread of its own: for servers. Otherwise each
-    /// write commits in the thread of its caller.
+    /// Commit many concurrent writes at once, from a thread of its own: for servers. A caller who is
+    /// alone still commits in its own thread as long as that takes no more than a millisecond.
+    /// Without it each write commits in the thread of its caller.
     pub group_commit: bool,
     /// Open without ever writing.
     pub read_only: bool,

@@ -48,6 +48,12 @@ pub trait Store: Send + Sync {
     /// As [`Store::list`].
     fn count(&self, request: &ListRequest) -> Result<usize>;
 
+    /// Whether there is nothing in a range, which is told without a snapshot.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn is_empty(&self, prefix: &Prefix) -> Result<bool>;
+
     /// Does all that is in the batch, or nothing.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use crate::engine::{Engine, Reader, Table};
 use crate::error::{Error, Result};
 use crate::record::{LogEntry, u64_at};
+use crate::spin;
 use crate::store::Visitor;
 use crate::watch::{Attached, Event, Hub, HubState, Queue, Replay, Source};
 use crate::{
@@ -148,7 +149,11 @@ impl<E: Engine> Core<E> {
     /// Commits batches in one transaction. Each succeeds or fails for itself; an error of the
     /// engine is that of all.
     pub(crate) fn commit(&self, batches: &[Batch]) -> Vec<Result<Written>> {
-        let _order = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        let _order = if E::SHORT_WRITES {
+            spin::lock(&self.commit)
+        } else {
+            self.commit.lock().unwrap_or_else(PoisonError::into_inner)
+        };
         let committed = self
             .engine
             .write(|transaction| write::commit(transaction, batches, self.setup()));
@@ -302,6 +307,12 @@ impl<E: Engine> Store for Versioned<E> {
         self.core
             .engine
             .snapshot(|reader| read::count(reader, request, self.core.now()))
+    }
+
+    fn is_empty(&self, prefix: &Prefix) -> Result<bool> {
+        self.core
+            .engine
+            .read(|reader| read::is_empty(reader, prefix, || self.core.now()))
     }
 
     fn write(&self, batch: Batch) -> WriteFuture {

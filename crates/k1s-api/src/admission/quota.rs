@@ -33,7 +33,7 @@ pub(crate) async fn charge(
         return Ok((Vec::new(), None));
     }
     let quotas = lookup::kind("", "v1", "ResourceQuota")?;
-    if lookup::all(api, quotas, namespace)?.is_empty() {
+    if api.storage().has_none(quotas, namespace)? {
         return Ok((Vec::new(), None));
     }
     let turn = api.0.quota_turn.clone().lock_owned().await;

@@ -117,10 +117,7 @@ pub(crate) fn watch(
         items,
         end_of_initial: options.send_initial_events == Some(true) && options.bookmarks,
         bookmarks: options.bookmarks,
-        opening: format!(
-            "\"object\":{}",
-            encode::opening(&kind.api_version(), kind.kind)
-        ),
+        opening: format!("\"object\":{}", encode::opening(kind, kind.kind)),
         plain: output.form == Form::Whole && convert::is_stored_as_is(kind),
         silent,
         headers_sent: false,

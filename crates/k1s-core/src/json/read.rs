@@ -85,7 +85,11 @@ pub fn read_prefix(text: &[u8], limits: Limits) -> Result<(Document, &[u8]), Jso
     if text.len() > limits.bytes {
         return Err(JsonError::new(JsonProblem::TooLarge(limits.bytes), text, 0));
     }
-    let lossy = String::from_utf8_lossy(text);
+    // to check a whole text is many times faster than to repair it
+    let lossy = match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(text),
+    };
     let mut reader = Reader {
         text: &lossy,
         at: 0,
@@ -403,7 +407,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Bytes before the next quote, backslash or control character.
-fn plain_length(text: &[u8]) -> usize {
+pub(super) fn plain_length(text: &[u8]) -> usize {
     let length = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
     let run = text.get(..length).unwrap_or(text);
     // Looking at all bytes without branches is faster than finding the first bad one.

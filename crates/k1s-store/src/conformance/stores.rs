@@ -62,7 +62,15 @@ fn create(rig: &Rig) {
 
 fn create_with_ttl(rig: &Rig) {
     let pod = Pod::new("ns", "a");
+    assert!(rig.store.is_empty(&pods()).unwrap());
     let created = rig.put_for(&pod, Ttl::For(SOON));
+    assert!(!rig.store.is_empty(&pods()).unwrap());
+    assert!(!rig.store.is_empty(&Prefix::object(&pod.key())).unwrap());
+    assert!(
+        rig.store
+            .is_empty(&Prefix::object(&Pod::new("ns", "b").key()))
+            .unwrap()
+    );
     let mut watcher = rig
         .store
         .watch(&pods(), Revision(created.revision))
@@ -72,6 +80,7 @@ fn create_with_ttl(rig: &Rig) {
     assert!(rig.store.next_expiry().unwrap().is_some());
     rig.pass(11);
     assert!(rig.get(&pod).unwrap().is_none());
+    assert!(rig.store.is_empty(&pods()).unwrap());
     assert_eq!(rig.store.stats(&pods()).unwrap(), Stats::default());
     assert_eq!(rig.store.sweep().unwrap(), 1);
     let event = watcher.next_timeout(SOON).unwrap().unwrap();

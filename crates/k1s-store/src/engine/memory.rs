@@ -14,6 +14,7 @@ use bytes::Bytes;
 use crate::engine::sorted::Sorted;
 use crate::engine::{Engine, Reader, Stored, Table, Visit, Writer};
 use crate::error::{Error, Result};
+use crate::spin;
 
 /// Keeps everything in memory.
 #[derive(Default)]
@@ -124,23 +125,17 @@ impl Writer for Transaction<'_> {
 
 impl Engine for Memory {
     const CHECKSUMS: bool = false;
+    const SHORT_WRITES: bool = true;
 
     type Read<'a> = View<'a>;
     type Write<'a> = Transaction<'a>;
 
     fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
-        read(&View::Locked(
-            &self.state.read().unwrap_or_else(PoisonError::into_inner),
-        ))
+        read(&View::Locked(&spin::read(&self.state)))
     }
 
     fn snapshot<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
-        let tables = self
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .tables
-            .clone();
+        let tables = spin::read(&self.state).tables.clone();
         read(&View::Snapshot(tables))
     }
 

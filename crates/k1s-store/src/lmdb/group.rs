@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! [`Group`]: a thread that commits what many callers write in one transaction.
+//! [`Group`]: commits what many callers write in one transaction.
 //!
-//! While one commit is on its way to the disk the next writes gather. A batch that fails does not
-//! touch the others in its transaction.
+//! A caller who is alone commits in its own thread, which spares it two wake-ups. While a commit is
+//! on its way to the disk the next writes gather, and a thread commits them together. A batch that
+//! fails does not touch the others in its transaction.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,10 @@ use crate::{Batch, Error, WriteFuture};
 const BATCHES: usize = 1000;
 /// Bytes in one transaction.
 const BYTES: usize = 16 << 20;
+/// A caller may be held up by a commit of its own when the last one took no longer than this: others
+/// may wait for the thread that it holds up.
+const SHORT: Duration = Duration::from_millis(1);
+
 /// How long to wait for callers who are expected to write again: a part of what the last commit
 /// took, so that waiting can cost little and a slow disk commits larger groups.
 fn gathering(last_commit: Duration) -> Duration {
@@ -39,14 +44,68 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: VecDeque<(Batch, Promise)>,
-    /// None until the first write: a store that is only read needs no thread.
+    /// None until someone had to wait: a store that is only read needs no thread.
     writer: Option<JoinHandle<()>>,
+    /// Whether someone is committing: the thread, or a caller.
+    committing: bool,
+    /// What the last commit was.
+    last: Last,
     closing: bool,
+}
+
+/// A commit that is done.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    batches: usize,
+    took: Duration,
+}
+
+impl State {
+    /// Whether a caller should commit itself: nobody else does, or is about to.
+    fn is_quiet(&self) -> bool {
+        !self.committing
+            && self.queue.is_empty()
+            && self.last.batches <= 1
+            && self.last.took <= SHORT
+    }
+}
+
+/// Someone's turn to commit, which ends when this is dropped.
+struct Turn<'a> {
+    shared: &'a Shared,
+    batches: usize,
+    begun: Instant,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.committing = false;
+        state.last = Last {
+            batches: self.batches,
+            took: self.begun.elapsed(),
+        };
+        let waiting = !state.queue.is_empty();
+        drop(state);
+        if waiting {
+            self.shared.submitted.notify_one();
+        }
+    }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the turn to commit so many batches.
+    fn turn(&self, state: &mut State, batches: usize) -> Turn<'_> {
+        state.committing = true;
+        Turn {
+            shared: self,
+            batches,
+            begun: Instant::now(),
+        }
     }
 }
 
@@ -59,8 +118,15 @@ impl Group {
     }
 
     pub(super) fn submit(&self, batch: Batch) -> WriteFuture {
-        let (future, promise) = WriteFuture::waiting();
         let mut state = self.shared.lock();
+        if state.is_quiet() {
+            let turn = self.shared.turn(&mut state, 1);
+            drop(state);
+            let mut results = self.core.commit(std::slice::from_ref(&batch));
+            drop(turn);
+            return WriteFuture::ready(results.pop().unwrap_or(Err(Error::Closed)));
+        }
+        let (future, promise) = WriteFuture::waiting();
         if state.writer.is_none() {
             let (shared, core) = (self.shared.clone(), self.core.clone());
             let writer = thread::Builder::new()
@@ -97,11 +163,9 @@ impl Drop for Group {
 }
 
 fn run(shared: &Shared, core: &Core<Lmdb>) {
-    let (mut expected, mut gather) = (1, Duration::ZERO);
-    while let Some((batches, promises)) = next_group(shared, expected, gather) {
-        let start = Instant::now();
+    while let Some((turn, batches, promises)) = next_group(shared) {
         let results = core.commit(&batches);
-        (expected, gather) = (batches.len(), gathering(start.elapsed()));
+        drop(turn);
         for (promise, result) in promises.into_iter().zip(results) {
             promise.keep(result);
         }
@@ -109,14 +173,10 @@ fn run(shared: &Shared, core: &Core<Lmdb>) {
 }
 
 /// Waits for something to write; none when the store is closed and everything is written.
-fn next_group(
-    shared: &Shared,
-    expected: usize,
-    gather: Duration,
-) -> Option<(Vec<Batch>, Vec<Promise>)> {
+fn next_group(shared: &Shared) -> Option<(Turn<'_>, Vec<Batch>, Vec<Promise>)> {
     let mut state = shared.lock();
-    while state.queue.is_empty() {
-        if state.closing {
+    while state.queue.is_empty() || state.committing {
+        if state.closing && state.queue.is_empty() {
             return None;
         }
         state = shared
@@ -124,10 +184,11 @@ fn next_group(
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner);
     }
+    let expected = state.last.batches;
     if expected > 1 {
         // The callers of the last group are about to write again; one commit for all of them is
         // better than one for the first and another for the rest.
-        let deadline = Instant::now() + gather;
+        let deadline = Instant::now() + gathering(state.last.took);
         while state.queue.len() < expected && !state.closing {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -149,5 +210,6 @@ fn next_group(
         batches.push(batch);
         promises.push(promise);
     }
-    Some((batches, promises))
+    let turn = shared.turn(&mut state, batches.len());
+    Some((turn, batches, promises))
 }

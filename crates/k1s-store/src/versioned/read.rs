@@ -149,6 +149,26 @@ pub(super) fn count(reader: &impl Reader, request: &ListRequest, now: u64) -> Re
     Ok(count)
 }
 
+pub(super) fn is_empty(
+    reader: &impl Reader,
+    prefix: &Prefix,
+    now: impl Fn() -> u64,
+) -> Result<bool> {
+    let (from, to) = prefix.bounds();
+    let mut empty = true;
+    reader.scan(Table::Objects, &from, &to, &mut |key, record| {
+        let header = Header::read(key, &record, false);
+        // What cannot be read is there, too.
+        empty = header.is_ok_and(|header| header.expires.is_some() && header.expired(now()));
+        Ok(if empty {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })?;
+    Ok(empty)
+}
+
 pub(super) fn stats(reader: &impl Reader, prefix: &Prefix, now: u64) -> Result<Stats> {
     let mut stats = Stats::default();
     let (from, to) = prefix.bounds();
