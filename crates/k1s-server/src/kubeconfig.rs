@@ -13,7 +13,6 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::pki::KeyedCertificate;
-use crate::private_file;
 
 /// The name of the cluster, the user and the context.
 pub const CONTEXT: &str = "k1s";

@@ -18,7 +18,6 @@ pub mod kubelets;
 pub mod limits;
 pub mod listener;
 pub mod pki;
-pub mod private_file;
 mod stall;
 pub mod stop;
 pub mod token_signer;

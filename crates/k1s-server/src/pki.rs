@@ -21,7 +21,6 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 
-use crate::private_file;
 use crate::x509;
 
 /// The user that the administrator's certificate names.

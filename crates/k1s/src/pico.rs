@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use k1s_cli::command::Command;
 use k1s_cli::flag::{Flag, Parsed};
-use k1s_server::private_file;
 use pico_sim::{Options, Simulation};
 
 use crate::place;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use k1s_cli::flag::{Flag, Parsed};
-use k1s_server::private_file;
 use k1s_store::{Options, Store};
 
 /// The flag of commands that can do without a directory.

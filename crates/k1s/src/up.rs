@@ -8,7 +8,6 @@ use anyhow::Result;
 use k1s_cli::command::Command;
 use k1s_cli::error::Error;
 use k1s_cli::flag::{Flag, Parsed};
-use k1s_server::private_file;
 
 use crate::place::short;
 use crate::server::Ready;

@@ -1,44 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The board's calls.
+//! A board: its session, its requests, its turn.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::OnceCell;
 
 use crate::answer::{error_text, unknown, value};
 use crate::connection::{Answer, Body, Connector, full};
 use crate::endpoint::{Endpoint, Options};
 use crate::error::{Error, Result};
+use crate::flash::State;
 use crate::generation::Generation;
-use crate::model::{
-    About, Cooling, Info, NodeInfo, NodeSettings, Power, SdCard, Usb, UsbMode, UsbRoute,
-};
 use crate::query::Query;
 use crate::session::{Session, banned};
-use crate::slot::Slot;
+use crate::turn::{self, Parts, Place, Work};
 
 /// How often a read is tried when nobody answers.
 const READ_TRIES: u32 = 3;
 /// The longest a call takes that power-cycles a module on the way.
-const LONG_CALL: Duration = Duration::from_secs(90);
+pub(crate) const LONG_CALL: Duration = Duration::from_secs(90);
 
 /// A board. Clones share the session.
 #[derive(Clone)]
 pub struct Bmc {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
+    /// The board's turn, while this handle has it.
+    held: Option<Arc<Place>>,
+    /// Whether others' turns are heeded.
+    forced: bool,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     options: Options,
     connector: Connector,
     /// The way to the TLS side of an endpoint that was given as plain HTTP.
     upgraded: OnceCell<Connector>,
-    session: Session,
-    generation: OnceCell<Generation>,
+    pub(crate) session: Session,
+    pub(crate) generation: OnceCell<Generation>,
 }
 
 impl std::fmt::Debug for Bmc {
@@ -62,7 +63,85 @@ impl Bmc {
                 session: Session::new(),
                 generation: OnceCell::new(),
             }),
+            held: None,
+            forced: false,
         })
+    }
+
+    /// The board, for this handle and its clones alone until they are dropped: whatever would disturb them waits or is refused, in this
+    /// process and in others of this user. `what` is told to those: "upgrading slot 2".
+    ///
+    /// # Errors
+    /// When the lock file cannot be used, the board is busy with another machine's transfer, or nobody answers.
+    pub async fn turn(&self, what: &str) -> Result<Self> {
+        let work = Work::long(what.to_owned(), Parts::ALL);
+        let held = self.hold(&work, || {}).await?;
+        self.look(&work).await?;
+        Ok(held)
+    }
+
+    /// The board, whoever is doing something to it: a transfer in its middle fails then.
+    #[must_use]
+    pub fn by_force(&self) -> Self {
+        Self {
+            forced: true,
+            ..self.clone()
+        }
+    }
+
+    /// This board with its turn. `waiting` is called once if somebody else has it.
+    pub(crate) async fn hold(&self, work: &Work, waiting: impl FnMut()) -> Result<Self> {
+        if self.held.is_some() {
+            return Ok(self.clone());
+        }
+        let when_busy = self.options().when_busy;
+        let place = turn::place(self.endpoint(), work, when_busy, waiting).await?;
+        Ok(Self {
+            held: place.map(Arc::new),
+            ..self.clone()
+        })
+    }
+
+    /// The right to a call that could disturb others.
+    pub(crate) async fn claim(&self, what: &str, parts: Parts) -> Result<Option<Place>> {
+        if self.held.is_some() || self.forced {
+            return Ok(None);
+        }
+        let work = Work::call(what, parts);
+        let when_busy = self.options().when_busy;
+        let place = match turn::place(self.endpoint(), &work, when_busy, || {}).await {
+            // a place for the lock is not what the caller asked for
+            Err(e @ Error::File { .. }) => {
+                log::warn!("no lock is held: {e}");
+                None
+            }
+            place => place?,
+        };
+        self.look(&work).await?;
+        Ok(place)
+    }
+
+    /// Looks whether another machine transfers something that this work would disturb. Boards of the 1.x generation do not tell.
+    async fn look(&self, work: &Work) -> Result<()> {
+        if self.generation().await? == Generation::V1 {
+            return Ok(());
+        }
+        let path = Query::get("flash").path();
+        let make = || http::Request::get(&path);
+        let within = self.options().timeout;
+        let answer = self.request(&work.what, within, make, None).await?;
+        let answer = Self::accepted(&work.what, answer)?;
+        match State::read(&work.what, &answer.body)? {
+            State::Transferring { process, .. }
+                if work.parts.meets(Parts::of_process(&process)) =>
+            {
+                Err(Error::Busy {
+                    what: work.what.clone(),
+                    holder: format!("another client is at work on the board ({process})"),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where it is, as it was given.
@@ -202,7 +281,7 @@ impl Bmc {
     }
 
     /// An answer that must be a success.
-    fn accepted(what: &str, answer: Answer) -> Result<Answer> {
+    pub(crate) fn accepted(what: &str, answer: Answer) -> Result<Answer> {
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -242,12 +321,12 @@ impl Bmc {
     }
 
     /// Reads a value out of its envelope.
-    async fn read(&self, what: &str, kind: &str) -> Result<Value> {
+    pub(crate) async fn read(&self, what: &str, kind: &str) -> Result<Value> {
         value(what, &self.get(what, &Query::get(kind)).await?.body)
     }
 
     /// Changes something; never repeated, for nobody knows how far a lost call came.
-    async fn set(&self, what: &str, query: Query, within: Duration) -> Result<()> {
+    pub(crate) async fn set(&self, what: &str, query: Query, within: Duration) -> Result<()> {
         let path = query.path();
         let answer = self
             .request(what, within, || http::Request::get(&path), None)
@@ -286,12 +365,7 @@ impl Bmc {
         body: Body,
     ) -> Result<Answer> {
         let connector = self.connector();
-        let token = if connector.endpoint.secure {
-            let session = &self.inner.session;
-            session.token(connector, self.options(), None).await?
-        } else {
-            None
-        };
+        let token = self.token().await?;
         let request = authorized(http::Request::post(path), token.as_deref())
             .header(http::header::CONTENT_TYPE, content_type)
             .header(http::header::CONTENT_LENGTH, length)
@@ -330,370 +404,20 @@ impl Bmc {
     /// The token, for a connection that is not made of calls.
     pub(crate) async fn token(&self) -> Result<Option<String>> {
         self.meet().await?;
-        let session = &self.inner.session;
-        session.token(self.connector(), self.options(), None).await
-    }
-
-    // ---- the board ----
-
-    async fn ask_about(&self) -> Result<(About, Generation)> {
-        let what = "about";
-        match self.read(what, "about").await {
-            Ok(value) => About::read(what, &value),
-            Err(Error::Refused { status: 400, .. }) => {
-                let generation = if self.connector().endpoint.secure {
-                    Generation::V2_0_0
-                } else {
-                    Generation::V1
-                };
-                let other = self.read("other", "other").await?;
-                Ok((About::read_other("other", &other, generation)?, generation))
-            }
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Versions and names.
-    ///
-    /// # Errors
-    /// When nobody answers, or in an unknown form.
-    pub async fn about(&self) -> Result<About> {
-        let (about, generation) = self.ask_about().await?;
-        let _ = self.inner.generation.set(generation);
-        Ok(about)
-    }
-
-    /// Addresses and storage of the BMC.
-    ///
-    /// # Errors
-    /// When nobody answers, or in an unknown form.
-    pub async fn info(&self) -> Result<Info> {
-        if self.generation().await? < Generation::V2_0 {
-            return Info::read_other("other", &self.read("other", "other").await?);
-        }
-        Info::read("info", &self.read("info", "info").await?)
-    }
-
-    /// Which slots are on.
-    ///
-    /// # Errors
-    /// When nobody answers, or in an unknown form.
-    pub async fn power(&self) -> Result<Power> {
-        Power::read("power", &self.read("power", "power").await?)
-    }
-
-    /// Switches slots on or off, all in one call; the others stay as they are.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn set_power(&self, slots: &[(Slot, bool)]) -> Result<()> {
-        if slots.is_empty() {
-            return Ok(());
-        }
-        let query = slots.iter().fold(Query::set("power"), |query, (slot, on)| {
-            query.with(slot.key(), u8::from(*on))
-        });
-        self.set("power", query, LONG_CALL).await
-    }
-
-    /// Pulses the reset line of a module.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn reset(&self, slot: Slot) -> Result<()> {
-        let query = Query::set("reset").with("node", slot.index());
-        self.set("reset", query, LONG_CALL).await
-    }
-
-    /// How the USB switch stands.
-    ///
-    /// # Errors
-    /// When nobody answers, or in an unknown form.
-    pub async fn usb(&self) -> Result<Usb> {
-        Usb::read("usb", &self.read("usb", "usb").await?)
-    }
-
-    /// Sets the USB switch.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn set_usb(&self, slot: Slot, mode: UsbMode, route: UsbRoute) -> Result<()> {
-        let query = Query::set("usb")
-            .with("node", slot.index())
-            .with("mode", mode.number(route));
-        self.set("usb", query, LONG_CALL).await
-    }
-
-    /// Whether slot 1 is routed to the alternative port (boards of revision 2.5).
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, or nobody answers.
-    pub async fn usb_node1_alternative(&self) -> Result<bool> {
-        let what = "the USB route of slot 1";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        match self.read(what, "usb_node1").await? {
-            Value::Bool(alternative) => Ok(alternative),
-            other => Err(unknown(what, &other.to_string())),
-        }
-    }
-
-    /// Routes slot 1 to the alternative port, or back.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, it was refused, or nobody answers.
-    pub async fn set_usb_node1_alternative(&self, alternative: bool) -> Result<()> {
-        let what = "the USB route of slot 1";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        let mut query = Query::set("usb_node1");
-        if alternative {
-            query = query.flag("alternative_port");
-        }
-        self.set(what, query, self.options().timeout).await
-    }
-
-    /// Holds the recovery pin of a module, so that its next start is into recovery.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn usb_boot(&self, slot: Slot) -> Result<()> {
-        let query = Query::set("usb_boot").with("node", slot.index());
-        self.set("USB boot", query, LONG_CALL).await
-    }
-
-    /// Lets go the recovery pins of all modules: the daemon knows no single one.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn clear_usb_boot(&self) -> Result<()> {
-        let query = Query::set("clear_usb_boot");
-        self.set("the end of USB boot", query, LONG_CALL).await
-    }
-
-    /// Starts a module as a mass storage device: its eMMC appears on USB. It is power-cycled on the way.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn node_to_msd(&self, slot: Slot) -> Result<()> {
-        let query = Query::set("node_to_msd").with("node", slot.index());
-        self.set("mass storage mode", query, LONG_CALL).await
-    }
-
-    /// Takes the network of the board down and up again, a second after the answer.
-    ///
-    /// # Errors
-    /// When it was refused, or nobody answers.
-    pub async fn reset_network(&self) -> Result<()> {
-        let query = Query::set("network").with("cmd", "reset");
-        self.set("network reset", query, self.options().timeout)
-            .await
-    }
-
-    /// What is known of the modules.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, or nobody answers.
-    pub async fn node_info(&self) -> Result<[NodeInfo; 4]> {
-        let what = "node info";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        NodeInfo::read(what, &self.read(what, "node_info").await?)
-    }
-
-    /// Says what is known of a module.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, it was refused, or nobody answers.
-    pub async fn set_node_info(&self, slot: Slot, settings: &NodeSettings) -> Result<()> {
-        let what = "node info";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        let path = Query::set("node_info").path();
-        let body = serde_json::json!({ slot.settings_key(): settings }).to_string();
-        let make =
-            || http::Request::post(&path).header(http::header::CONTENT_TYPE, "application/json");
-        let answer = self
-            .request(what, self.options().timeout, make, Some(&body))
-            .await?;
-        Self::accepted(what, answer).map(drop)
-    }
-
-    /// The microSD card.
-    ///
-    /// # Errors
-    /// When there is none, or nobody answers.
-    pub async fn sd_card(&self) -> Result<SdCard> {
-        let generation = self.generation().await?;
-        let value = self.read("the SD card", "sdcard").await?;
-        SdCard::read("the SD card", &value, generation)
-    }
-
-    /// The fans.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, or nobody answers.
-    pub async fn cooling(&self) -> Result<Vec<Cooling>> {
-        let what = "cooling";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        Cooling::read(what, &self.read(what, "cooling").await?)
-    }
-
-    /// Sets the step of a fan.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, there is no such fan or step, or nobody answers.
-    pub async fn set_cooling(&self, device: &str, speed: u64) -> Result<()> {
-        let what = "cooling";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        let query = Query::set("cooling")
-            .with("device", device)
-            .with("speed", speed);
-        self.set(what, query, self.options().timeout).await
-    }
-
-    /// Restarts the BMC: all modules lose power. With `fel` it starts into its recovery mode and does not come back by itself.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, it was refused, or nobody answers.
-    pub async fn reboot(&self, fel: bool) -> Result<()> {
-        let mut query = Query::set("reboot");
-        if fel {
-            self.needs("a reboot into FEL", Generation::V2_1, "2.1.0")
-                .await?;
-            query = query.flag("fel");
-        }
-        let result = self.set("reboot", query, self.options().timeout).await;
-        self.inner.session.forget(self.options()).await;
-        result
-    }
-
-    /// Restarts the daemon: modules run on, sessions are lost.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, it was refused, or nobody answers.
-    pub async fn reload(&self) -> Result<()> {
-        self.needs("a restart of the daemon", Generation::V2_0, "2.0.4")
-            .await?;
-        let query = Query::set("reload");
-        let result = self.set("reload", query, self.options().timeout).await;
-        // the token dies with the old process, also when its answer got lost
-        self.inner.session.forget(self.options()).await;
-        result
-    }
-
-    /// Waits until a new daemon takes a new login, at most `within`. The old one may answer for a moment; it is given time to go.
-    ///
-    /// # Errors
-    /// When it does not come back in time, or refuses the login.
-    pub async fn wait_ready(&self, within: Duration) -> Result<()> {
-        let until = Instant::now() + within;
-        tokio::time::sleep(Duration::from_secs(2).min(within)).await;
-        loop {
-            // a connection that still stands leads to the old process
-            self.connector().close_idle();
-            self.inner.session.forget(self.options()).await;
-            let result = match self.token().await {
-                Ok(_) => self.power().await.map(drop),
-                Err(e) => Err(e),
-            };
-            match result {
-                Err(e) if e.is_unreachable() && !matches!(e, Error::Banned { .. }) => {
-                    if Instant::now() >= until {
-                        return Err(self.connector().timed_out("a restart", within));
-                    }
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// Writes a backup of the BMC's settings, a tar.gz; gives its suggested name and its size in bytes.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, or it cannot be written.
-    pub async fn backup(
-        &self,
-        to: &mut (impl AsyncWrite + Unpin),
-    ) -> Result<(Option<String>, u64)> {
-        self.needs("a backup", Generation::V2_0, "2.0.4").await?;
-        let what = "backup";
         let connector = self.connector();
-        let token = self.token().await?;
-        let request = authorized(http::Request::get("/api/bmc/backup"), token.as_deref())
-            .body(full(""))
-            .map_err(|e| Error::Argument(e.to_string()))?;
-        let (response, _sender) = tokio::time::timeout(LONG_CALL, connector.send(request))
-            .await
-            .map_err(|_| connector.timed_out(what, LONG_CALL))??;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(Error::Refused {
-                what: what.to_owned(),
-                status: status.as_u16(),
-                text: "no backup".into(),
-            });
+        if !connector.endpoint.secure {
+            return Ok(None);
         }
-        let name = response
-            .headers()
-            .get(http::header::CONTENT_DISPOSITION)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.split("filename=").nth(1))
-            .map(|v| v.trim_matches('"').to_owned())
-            // a name, and no way to another place
-            .filter(|n| !n.is_empty() && !n.contains(['/', '\\']) && !n.starts_with('.'));
-        let mut body = response.into_body();
-        let mut size = 0;
-        while let Some(frame) = tokio::time::timeout(LONG_CALL, body.frame())
-            .await
-            .map_err(|_| connector.timed_out(what, LONG_CALL))?
-        {
-            let frame = frame.map_err(|e| Error::Unreachable {
-                endpoint: connector.endpoint.authority(),
-                why: format!("the backup broke off: {e}"),
-            })?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            size += data.len() as u64;
-            to.write_all(&data).await.map_err(|source| Error::File {
-                path: "the backup".into(),
-                source,
-            })?;
-        }
-        to.flush().await.map_err(|source| Error::File {
-            path: "the backup".into(),
-            source,
-        })?;
-        Ok((name, size))
-    }
-
-    /// The state of the four serial ports, by the daemon's words.
-    ///
-    /// # Errors
-    /// When the firmware has no such thing, or nobody answers.
-    pub async fn serial_status(&self) -> Result<Vec<String>> {
-        let what = "the serial ports";
-        self.needs(what, Generation::V2_1, "2.1.0").await?;
-        let make = || http::Request::post("/api/bmc/serial/status");
-        let answer = self
-            .request(what, self.options().timeout, make, None)
-            .await?;
-        let answer = Self::accepted(what, answer)?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|_| unknown(what, &String::from_utf8_lossy(&answer.body)))
-    }
-
-    pub(crate) async fn uart_read(&self, query: &Query) -> Result<Value> {
-        let what = "the serial output";
-        value(what, &self.get(what, query).await?.body)
-    }
-
-    pub(crate) async fn uart_write(&self, query: Query) -> Result<()> {
-        let within = self.options().timeout;
-        self.set("serial input", query, within).await
+        let session = &self.inner.session;
+        session.token(connector, self.options(), None).await
     }
 }
 
 /// The request with a session.
-fn authorized(request: http::request::Builder, token: Option<&str>) -> http::request::Builder {
+pub(crate) fn authorized(
+    request: http::request::Builder,
+    token: Option<&str>,
+) -> http::request::Builder {
     let request = request.header(
         http::header::USER_AGENT,
         concat!("k1s/", env!("CARGO_PKG_VERSION")),

@@ -161,6 +161,16 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// What becomes of a call that would spoil what another one is doing to the board.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenBusy {
+    /// It waits until the other one is done, for programs that do several things at once.
+    #[default]
+    Wait,
+    /// It is refused with [`Error::Busy`], for people: a transfer takes a quarter of an hour.
+    Refuse,
+}
+
 /// How a BMC is reached.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -174,6 +184,8 @@ pub struct Options {
     pub timeout: Duration,
     /// A file in which the session's token is kept, 0600, so that the next process need not log in. None keeps it in memory.
     pub token_file: Option<PathBuf>,
+    /// What becomes of a call in the middle of another process's transfer.
+    pub when_busy: WhenBusy,
 }
 
 impl Options {
@@ -186,6 +198,7 @@ impl Options {
             trust: Trust::default(),
             timeout: Duration::from_secs(15),
             token_file: None,
+            when_busy: WhenBusy::default(),
         }
     }
 }

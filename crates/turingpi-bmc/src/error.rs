@@ -46,6 +46,22 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// The daemon was told to restart, and the old one still answers.
+    #[error("the BMC at {endpoint} was told to restart, and after {} s its old daemon still answers", after.as_secs())]
+    StillOld {
+        /// Host and port.
+        endpoint: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// Something under way on the board would be spoilt. Nothing was sent.
+    #[error("{what}: {holder}")]
+    Busy {
+        /// Which call.
+        what: String,
+        /// Who does what.
+        holder: String,
+    },
     /// A login is needed, and there is nothing to log in with.
     #[error("the BMC at {endpoint} asks for a login: set user name and password")]
     NoCredentials {
@@ -155,6 +171,12 @@ impl Error {
             Self::Banned { .. } => {
                 Some("wait until the ban is over; trying again before does not help")
             }
+            Self::StillOld { .. } => {
+                Some("ask again; if it goes on, take the power from the board for a moment")
+            }
+            Self::Busy { .. } => Some(
+                "wait until it is done, or cancel the transfer; by force it can be done all the same, and the transfer fails",
+            ),
             Self::Shape { .. } => Some("the firmware may be newer than this program"),
             _ => None,
         }

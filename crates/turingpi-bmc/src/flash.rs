@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::query::Query;
 use crate::slot::Slot;
+use crate::turn::{Parts, Work};
 
 pub use state::State;
 pub use upload::sha256_of_file;
@@ -161,6 +162,7 @@ impl Bmc {
     /// When nobody answers, or in an unknown form.
     pub async fn flash_state(&self) -> Result<State> {
         let what = "the state of the transfer";
+        self.needs(what, Generation::V2_0_0, "2.0.4").await?;
         let answer = self.get(what, &Query::get("flash")).await?;
         State::read(what, &answer.body)
     }
@@ -202,8 +204,12 @@ impl Bmc {
                 upload::PrepareError::Mismatch(text) => failed(TransferError::Damaged(text)),
                 upload::PrepareError::File(e) => e,
             })?;
-        let _place = tokio::select! {
-            place = crate::queue::place(self.endpoint(), || on_progress(Progress::Waiting)) => place?,
+        let of = flash
+            .slot
+            .map_or_else(|| "the BMC".to_owned(), |s| format!("slot {s}"));
+        let work = Work::long(format!("flashing {of}"), Parts::of_transfer(flash.slot));
+        let held = tokio::select! {
+            held = self.hold(&work, || on_progress(Progress::Waiting)) => held?,
             () = cancelled(cancel) => return Err(failed(TransferError::Cancelled)),
         };
         on_progress(Progress::Writing(0, image.length));
@@ -224,11 +230,11 @@ impl Bmc {
             && self.is_idle_after(source).await
         {
             // after some failures the daemon says that the slot is on, and leaves the USB switch in flash mode
-            if let Err(e) = self.set_power(&[(slot, false)]).await {
+            if let Err(e) = held.set_power(&[(slot, false)]).await {
                 log::warn!("slot {slot} may be on: {e}");
             }
             if let Some(usb) = usb
-                && let Err(e) = self.set_usb(usb.slot, usb.mode, usb.route).await
+                && let Err(e) = held.set_usb(usb.slot, usb.mode, usb.route).await
             {
                 log::warn!("the USB switch may be in flash mode: {e}");
             }
@@ -382,6 +388,8 @@ impl Bmc {
                         None => {}
                     }
                     sent = Some(done);
+                    // what became of it is known now
+                    ticks.reset_immediately();
                     continue;
                 }
                 () = cancelled(cancel) => {

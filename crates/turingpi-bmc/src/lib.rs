@@ -22,6 +22,7 @@
 
 mod answer;
 mod bmc;
+mod calls;
 mod connection;
 pub mod console;
 mod endpoint;
@@ -30,14 +31,15 @@ pub mod flash;
 mod generation;
 pub mod model;
 mod query;
-mod queue;
+mod restart;
 mod session;
 mod slot;
 mod trust;
+mod turn;
 mod uart;
 
 pub use bmc::Bmc;
-pub use endpoint::{Credentials, Endpoint, Fingerprint, Options, Trust};
+pub use endpoint::{Credentials, Endpoint, Fingerprint, Options, Trust, WhenBusy};
 pub use error::{Error, Result};
 pub use generation::Generation;
 pub use slot::{Slot, SlotError};

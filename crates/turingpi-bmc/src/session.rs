@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The login: when it is needed, once, and never again with what was refused.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +21,14 @@ struct State {
     /// The refusal of the credentials: it is not tried again, each try counts towards a ban.
     refused: Option<String>,
     file_was_read: bool,
+    restart: Option<Restart>,
+}
+
+/// A restart of the daemon that was asked for and is not over.
+#[derive(Clone, Default)]
+pub(crate) struct Restart {
+    /// The session of the old daemon: as long as it is accepted, the old one still answers.
+    pub(crate) old_token: Option<String>,
 }
 
 impl Session {
@@ -107,12 +113,31 @@ impl Session {
         Ok(Some(token))
     }
 
-    /// Forgets the token: the daemon has restarted and knows it no more; to use it would count towards a ban.
+    /// Forgets the token: the daemon does not know it any more; to use it would count towards a ban.
     pub(crate) async fn forget(&self, options: &Options) {
         self.state.lock().await.token = None;
         if let Some(file) = &options.token_file {
             let _ = std::fs::remove_file(file);
         }
+    }
+
+    /// The daemon is about to restart: its session is kept for nothing but to tell the old daemon from the new one.
+    pub(crate) async fn restarting(&self, options: &Options) {
+        let mut state = self.state.lock().await;
+        let old_token = state.token.take();
+        state.restart = Some(Restart { old_token });
+        drop(state);
+        self.forget(options).await;
+    }
+
+    /// The restart that is not over.
+    pub(crate) async fn restart(&self) -> Option<Restart> {
+        self.state.lock().await.restart.clone()
+    }
+
+    /// The new daemon answers.
+    pub(crate) async fn restarted(&self) {
+        self.state.lock().await.restart = None;
     }
 }
 
@@ -165,33 +190,25 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// A token that others may read is none.
 fn read_token(file: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = std::fs::metadata(file).ok()?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        log::warn!("{} may be read by others and is not used", file.display());
-        return None;
-    }
-    let text = std::fs::read_to_string(file).ok()?;
-    let token = text.trim();
+    let bytes = match private_file::read(file) {
+        Ok(bytes) => bytes?,
+        Err(e) => {
+            log::warn!("the kept session is not used: {e}");
+            return None;
+        }
+    };
+    let token = std::str::from_utf8(&bytes).ok()?.trim();
     (!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic())).then(|| token.to_owned())
 }
 
 /// Keeps a token; a session without a file is a session all the same.
 fn write_token(file: &Path, token: &str) {
-    let write = || {
-        if let Some(dir) = file.parent() {
-            std::fs::create_dir_all(dir)?;
-        }
-        let _ = std::fs::remove_file(file);
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(file)?
-            .write_all(token.as_bytes())
+    let written = match file.parent() {
+        Some(dir) => private_file::directory(dir),
+        None => Ok(()),
     };
-    if let Err(e) = write() {
-        log::warn!("the session is not kept in {}: {e}", file.display());
+    if let Err(e) = written.and_then(|()| private_file::write(file, token.as_bytes())) {
+        log::warn!("the session is not kept: {e}");
     }
 }
 

@@ -26,53 +26,26 @@ pub(crate) fn client(endpoint: &Endpoint, trust: &Trust) -> Result<ClientConfig>
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|e| untrusted(e.to_string()))?;
-    let pinned = |accepts| {
-        Arc::new(Pinned {
-            accepts,
-            endpoint: endpoint.authority(),
-            provider,
-        })
-    };
-    let config = match trust {
+    let accepts = match trust {
         Trust::System => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            builder.with_root_certificates(roots)
+            let config = builder.with_root_certificates(roots);
+            return Ok(config.with_no_client_auth());
         }
-        Trust::Authority(pem) => {
-            let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
-                .collect::<std::result::Result<Vec<_>, _>>()
-                .map_err(|e| untrusted(format!("the given authority is not PEM: {e}")))?;
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(certificates.iter().cloned());
-            let authority = rustls::client::WebPkiServerVerifier::builder_with_provider(
-                Arc::new(roots),
-                Arc::new(ring::default_provider()),
-            )
-            .build()
-            .map_err(|e| untrusted(format!("the given authority cannot be used: {e}")))?;
-            // a board's own certificate signs none, not even itself: it is compared
-            let either = Either {
-                certificates: certificates
-                    .into_iter()
-                    .map(CertificateDer::into_owned)
-                    .collect(),
-                authority,
-            };
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(either))
-        }
-        Trust::Fingerprint(fingerprint) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(pinned(Accepts::One(*fingerprint))),
-        Trust::FirstUse(file) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(pinned(Accepts::FirstUse(file.clone()))),
-        Trust::Insecure => builder
-            .dangerous()
-            .with_custom_certificate_verifier(pinned(Accepts::Any)),
+        Trust::Authority(pem) => authority(pem).map_err(untrusted)?,
+        Trust::Fingerprint(fingerprint) => Accepts::One(*fingerprint),
+        Trust::FirstUse(file) => Accepts::FirstUse(file.clone()),
+        Trust::Insecure => Accepts::Any,
     };
+    let verifier = Verifier {
+        accepts,
+        endpoint: endpoint.authority(),
+        provider,
+    };
+    let config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
     Ok(config.with_no_client_auth())
 }
 
@@ -81,29 +54,56 @@ pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
     Fingerprint(Sha256::digest(certificate).into())
 }
 
+/// What a PEM file accepts.
+fn authority(pem: &str) -> std::result::Result<Accepts, String> {
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|e| format!("the given authority is not PEM: {e}"))?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.iter().cloned());
+    let signed_by = rustls::client::WebPkiServerVerifier::builder_with_provider(
+        Arc::new(roots),
+        Arc::new(ring::default_provider()),
+    )
+    .build()
+    .map_err(|e| format!("the given authority cannot be used: {e}"))?;
+    Ok(Accepts::Authority {
+        certificates: certificates
+            .into_iter()
+            .map(CertificateDer::into_owned)
+            .collect(),
+        signed_by,
+    })
+}
+
 #[derive(Debug)]
 enum Accepts {
     One(Fingerprint),
     FirstUse(std::path::PathBuf),
+    /// These certificates themselves, for a board's own signs none, not even itself; and those that they have signed for the name.
+    Authority {
+        certificates: Vec<CertificateDer<'static>>,
+        signed_by: Arc<rustls::client::WebPkiServerVerifier>,
+    },
     Any,
 }
 
-/// Looks at the fingerprint alone; that the other side has the key is checked as ever.
+/// Decides by what is accepted; that the other side has the key is checked as ever.
 #[derive(Debug)]
-struct Pinned {
+struct Verifier {
     accepts: Accepts,
     endpoint: String,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
         let shown = fingerprint(end_entity);
         let expected = match &self.accepts {
@@ -111,6 +111,10 @@ impl ServerCertVerifier for Pinned {
             Accepts::One(expected) => *expected,
             Accepts::FirstUse(file) => {
                 remembered(file, &self.endpoint, shown).map_err(rustls::Error::General)?
+            }
+            Accepts::Authority { certificates, .. } if certificates.contains(end_entity) => shown,
+            Accepts::Authority { signed_by, .. } => {
+                return signed_by.verify_server_cert(end_entity, intermediates, name, ocsp, now);
             }
         };
         if shown == expected {
@@ -147,52 +151,6 @@ impl ServerCertVerifier for Pinned {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
-    }
-}
-
-/// Accepts these certificates themselves, and those that they have signed for the name.
-#[derive(Debug)]
-struct Either {
-    certificates: Vec<CertificateDer<'static>>,
-    authority: Arc<rustls::client::WebPkiServerVerifier>,
-}
-
-impl ServerCertVerifier for Either {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        if self.certificates.iter().any(|c| c == end_entity) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        self.authority
-            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.authority.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.authority.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authority.supported_verify_schemes()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::module::{self, Kind};
 use crate::profile::Profile;
 use crate::seen::{Log, Seen};
+use crate::settings::Settings;
 use crate::transfer::Transfer;
 use crate::uart::Uart;
 
@@ -98,9 +99,6 @@ pub(crate) struct Slot {
     pub(crate) since: Duration,
     /// What the console asks once the module is up.
     pub(crate) prompt: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) module_name: Option<String>,
-    pub(crate) uart_baud: Option<u64>,
 }
 
 /// The USB switch.
@@ -117,6 +115,8 @@ pub(crate) struct State {
     pub(crate) slots: [Slot; 4],
     pub(crate) uarts: [Uart; 4],
     pub(crate) usb: Usb,
+    /// Counts what a module on the USB switch takes for a pulled cable.
+    pub(crate) usb_moves: u64,
     pub(crate) usb_node1: bool,
     pub(crate) usb_boot: [bool; 4],
     pub(crate) fan_speed: u64,
@@ -127,7 +127,12 @@ pub(crate) struct State {
     /// Out of memory: down until it is restarted from outside.
     pub(crate) dead: bool,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) settings: Settings,
+    /// Counts the daemons: each restart has a new one.
+    daemons: u64,
     pub(crate) seen: Log,
+    connections: u64,
+    open: usize,
 }
 
 impl State {
@@ -218,16 +223,41 @@ impl Shared {
         board.transfer = Transfer::default();
         board.transfers = 0;
         board.dead = false;
+        board.daemons += 1;
         board.down_until = self.clock.now() + off;
         drop(board);
         self.drop_connections();
+    }
+
+    /// The whole BMC restarts, as the daemon does after a moment in which the old one still answers: modules lose their power.
+    pub(crate) fn restart_bmc(&self) {
+        for slot in 0..4 {
+            self.set_power(slot, false);
+        }
+        {
+            let now = self.clock.now();
+            let mut board = self.board();
+            if board.take(|f| *f == Fault::SettingsLost) {
+                board.settings.lose();
+            }
+            board.settings.restart(now);
+        }
+        self.restart(Duration::from_secs(20));
+    }
+
+    /// Waits as long as an old daemon goes on answering after it was told to restart.
+    pub(crate) async fn linger(&self) {
+        self.clock.sleep(Duration::from_millis(500)).await;
+        while self.board().has(&Fault::Lingers) {
+            self.clock.sleep(Duration::from_secs(1)).await;
+        }
     }
 
     pub(crate) fn drop_connections(&self) {
         self.drops.send_modify(|n| *n += 1);
     }
 
-    fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         let board = self.board();
         board.dead || self.clock.now() < board.down_until
     }
@@ -271,9 +301,6 @@ impl Board {
             starts: 0,
             since: Duration::ZERO,
             prompt: None,
-            name: None,
-            module_name: None,
-            uart_baud: None,
         };
         let state = State {
             auth: Auth::new(
@@ -284,6 +311,7 @@ impl Board {
             slots: options.modules.map(slot),
             uarts: std::array::from_fn(|_| Uart::default()),
             usb: Usb { node: 0, mode: 0 },
+            usb_moves: 0,
             usb_node1: false,
             usb_boot: [false; 4],
             fan_speed: 4,
@@ -292,7 +320,11 @@ impl Board {
             down_until: Duration::ZERO,
             dead: false,
             faults: options.faults.clone(),
+            settings: Settings::default(),
+            daemons: 1,
             seen: Log::default(),
+            connections: 0,
+            open: 0,
         };
         let shared = Shared(Arc::new(Inner {
             clock: Clock::new(options.speed),
@@ -408,16 +440,26 @@ impl Board {
 
     /// Pulls the plug and puts it in again: all modules off, everything forgotten.
     pub fn power_cycle(&self) {
-        for slot in 0..4 {
-            self.shared.set_power(slot, false);
-        }
-        self.shared.restart(Duration::from_secs(20));
+        self.shared.restart_bmc();
+    }
+
+    /// Which daemon runs, counted from 1: one more after each restart.
+    #[must_use]
+    pub fn daemon(&self) -> u64 {
+        self.shared.board().daemons
     }
 
     /// The last 4096 requests, the oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.board().seen.all()
+    }
+
+    /// How many connections to the BMC there were, and how many there are.
+    #[must_use]
+    pub fn connections(&self) -> (u64, usize) {
+        let board = self.shared.board();
+        (board.connections, board.open)
     }
 
     /// The daemon is started anew, as a user would after it ran out of memory.
@@ -488,6 +530,11 @@ async fn connection(
     peer: IpAddr,
 ) {
     let mut drops = shared.drops.subscribe();
+    {
+        let mut board = shared.board();
+        board.connections += 1;
+        board.open += 1;
+    }
     let service = hyper::service::service_fn(|request| {
         crate::http_api::answer(shared.clone(), peer, request)
     });
@@ -502,6 +549,7 @@ async fn connection(
         }
         _ = drops.changed() => {}
     }
+    shared.board().open -= 1;
 }
 
 async fn redirect(shared: Shared, listener: TcpListener, port: u16) {

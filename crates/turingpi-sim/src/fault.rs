@@ -16,6 +16,8 @@ pub enum Fault {
     CrcMismatch,
     /// Writing stops when this many bytes are written, and the state stays.
     StuckAt(u64),
+    /// Reading back stops when this many bytes are read, and the state stays.
+    StuckVerifyAt(u64),
     /// The daemon runs out of memory after this many transfers, every time: it answers nothing until it is restarted.
     OutOfMemoryAfter(u32),
     /// Power cannot be read: `Unknown`.
@@ -30,13 +32,17 @@ pub enum Fault {
     WebSocketHangs,
     /// The module in this slot, 1 to 4, never boots.
     NeverBoots(u8),
+    /// A daemon that is told to restart goes on answering until this fault ends.
+    Lingers,
+    /// The next restart of the BMC loses all settings.
+    SettingsLost,
 }
 
 /// What is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no fault: lose-tokens-at=N, restart-at=N, drop-upload-at=N, crc-mismatch, stuck-at=N, out-of-memory-after=N, \
-     power-unknown, no-sd-card, garbage, silent, web-socket-hangs and never-boots=SLOT are"
+    "{0:?} is no fault: lose-tokens-at=N, restart-at=N, drop-upload-at=N, crc-mismatch, stuck-at=N, stuck-verify-at=N, out-of-memory-after=N, \
+     power-unknown, no-sd-card, garbage, silent, web-socket-hangs, never-boots=SLOT, lingers and settings-lost are"
 )]
 pub struct FaultError(String);
 
@@ -55,6 +61,7 @@ impl FromStr for Fault {
             ("drop-upload-at", Some(n)) => Ok(Self::DropUploadAt(n)),
             ("crc-mismatch", None) => Ok(Self::CrcMismatch),
             ("stuck-at", Some(n)) => Ok(Self::StuckAt(n)),
+            ("stuck-verify-at", Some(n)) => Ok(Self::StuckVerifyAt(n)),
             ("out-of-memory-after", Some(n)) => u32::try_from(n)
                 .map(Self::OutOfMemoryAfter)
                 .map_err(|_| wrong()),
@@ -63,6 +70,8 @@ impl FromStr for Fault {
             ("garbage", None) => Ok(Self::Garbage),
             ("silent", None) => Ok(Self::Silent),
             ("web-socket-hangs", None) => Ok(Self::WebSocketHangs),
+            ("lingers", None) => Ok(Self::Lingers),
+            ("settings-lost", None) => Ok(Self::SettingsLost),
             ("never-boots", Some(n @ 1..=4)) => {
                 u8::try_from(n).map(Self::NeverBoots).map_err(|_| wrong())
             }

@@ -110,12 +110,14 @@ pub(crate) fn node_info(board: &State, now: Duration) -> Value {
     board
         .slots
         .iter()
-        .map(|slot| {
+        .enumerate()
+        .map(|(i, slot)| {
+            let settings = board.settings.node(i);
             json!({
-                "name": slot.name,
-                "module_name": slot.module_name,
+                "name": settings.name,
+                "module_name": settings.module_name,
                 "power_on_time": slot.on.then(|| now.saturating_sub(slot.since).as_secs()),
-                "uart_baud": slot.uart_baud,
+                "uart_baud": settings.uart_baud,
             })
         })
         .collect()

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 use crate::answer::{self, Answer};
 use crate::board::Shared;
 use crate::fault::Fault;
+use crate::fetch;
 use crate::firmware;
 use crate::module;
+use crate::multipart::Part;
 use crate::profile::Profile;
 use crate::serial;
 use crate::transfer::{self, Source, Transfer};
@@ -81,6 +83,10 @@ pub(crate) async fn answer(
     peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Answer, Panicked> {
+    // a connection that was there before the daemon died
+    if shared.is_down() {
+        return Err(Panicked);
+    }
     shared.board().seen.add(false, &request);
     let profile = shared.options.profile;
     let path = request.uri().path().to_owned();
@@ -219,7 +225,7 @@ async fn dispatch(
                 continue;
             }
             if query.contains("opt=set") {
-                return Ok(start(shared, &arguments, kind));
+                return Ok(start(shared, &arguments, kind).await);
             }
             if query.contains("opt=get") {
                 let state = shared.board().transfer.to_json().to_string();
@@ -318,6 +324,7 @@ async fn set(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<(), R
             let mut board = shared.board();
             board.usb.node = node;
             board.usb.mode = mode;
+            board.usb_moves += 1;
             Ok(())
         }
         "usb_node1" if profile.modern() => {
@@ -340,6 +347,7 @@ async fn set(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<(), R
             let mut board = shared.board();
             board.slots[node].on = true;
             board.slots[node].starts += 1;
+            board.usb_moves += 1;
             Ok(())
         }
         "network" => {
@@ -378,19 +386,15 @@ async fn set(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<(), R
         "reboot" => {
             let shared = shared.clone();
             tokio::spawn(async move {
-                shared.clock.sleep(Duration::from_millis(500)).await;
-                for slot in 0..4 {
-                    shared.set_power(slot, false);
-                }
-                shared.restart(Duration::from_secs(20));
+                shared.linger().await;
+                shared.restart_bmc();
             });
             Ok(())
         }
         "reload" if profile.secure() => {
             let shared = shared.clone();
-            // the old process answers for a moment
             tokio::spawn(async move {
-                shared.clock.sleep(Duration::from_millis(500)).await;
+                shared.linger().await;
                 shared.restart(Duration::from_secs(2));
             });
             Ok(())
@@ -442,6 +446,7 @@ async fn set_node_info(shared: &Shared, request: Request<Incoming>) -> Answer {
     let Ok(Value::Object(nodes)) = serde_json::from_slice(&body) else {
         return failed("invalid JSON");
     };
+    let now = shared.clock.now();
     let mut board = shared.board();
     for (key, settings) in nodes {
         let Some(slot @ 0..4) = key
@@ -451,25 +456,24 @@ async fn set_node_info(shared: &Shared, request: Request<Incoming>) -> Answer {
         else {
             return failed("invalid node");
         };
-        let slot = &mut board.slots[slot];
         let text = |name: &str| {
             settings
                 .get(name)
                 .and_then(Value::as_str)
                 .map(str::to_owned)
         };
-        // what is null or absent stays
-        slot.name = text("name").or(slot.name.take());
-        slot.module_name = text("module_name").or(slot.module_name.take());
-        slot.uart_baud = settings
-            .get("uart_baud")
-            .and_then(Value::as_u64)
-            .or(slot.uart_baud);
+        let baud = settings.get("uart_baud").and_then(Value::as_u64);
+        board.settings.change(slot, now, |node| {
+            // what is null or absent stays
+            node.name = text("name").or(node.name.take());
+            node.module_name = text("module_name").or(node.module_name.take());
+            node.uart_baud = baud.or(node.uart_baud);
+        });
     }
     answer::empty()
 }
 
-fn start(shared: &Shared, arguments: &Arguments, kind: &str) -> Answer {
+async fn start(shared: &Shared, arguments: &Arguments, kind: &str) -> Answer {
     let failed = |text: String| answer::text(StatusCode::INTERNAL_SERVER_ERROR, text);
     let node = if kind == "flash" {
         match arguments.node() {
@@ -492,8 +496,10 @@ fn start(shared: &Shared, arguments: &Arguments, kind: &str) -> Answer {
             Err(e) => return failed(format!("Failed to open {file}: {e}")),
         }
     } else if modern && file.starts_with("http") {
-        // nothing is fetched from anywhere by a simulator
-        return failed("error sending request for url: no route to host".into());
+        match fetch::open(file).await {
+            Ok((length, body)) => (Source::Url(body), length),
+            Err(text) => return failed(text),
+        }
     } else {
         match arguments.text("length").and_then(|l| l.parse().ok()) {
             Some(length) => (Source::Upload, length),
@@ -564,39 +570,18 @@ async fn upload(shared: &Shared, handle: &str, request: Request<Incoming>) -> An
         board.take(|f| matches!(f, Fault::DropUploadAt(_)));
         at
     };
-    let end = format!("\r\n--{boundary}");
+    let mut part = Part::new(&boundary);
     let mut body = request.into_body();
-    let mut buffer = BytesMut::new();
-    let mut in_part = false;
     let mut sent = 0_u64;
-    let mut ended = false;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { break };
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if ended {
-            continue;
-        }
-        buffer.extend_from_slice(&data);
-        if !in_part {
-            match find(&buffer, b"\r\n\r\n") {
-                Some(at) => {
-                    let _ = buffer.split_to(at + 4);
-                    in_part = true;
-                }
-                None => continue,
-            }
-        }
-        let ready = match find(&buffer, end.as_bytes()) {
-            Some(at) => {
-                ended = true;
-                at
-            }
-            // the end may be cut in two
-            None => buffer.len().saturating_sub(end.len()),
+        let Ok(piece) = part.feed(&data) else {
+            transfer::cancel(shared, "cancelled by user");
+            return failed("Multipart form invalid".into());
         };
-        let piece = buffer.split_to(ready).freeze();
         sent += piece.len() as u64;
         if drop_at.is_some_and(|at| sent >= at) {
             transfer::cancel(shared, "cancelled by user");
@@ -615,10 +600,6 @@ async fn upload(shared: &Shared, handle: &str, request: Request<Incoming>) -> An
         return failed(format!("missing {} bytes", length - sent));
     }
     answer::empty()
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(haystack, needle)
 }
 
 fn backup() -> Answer {

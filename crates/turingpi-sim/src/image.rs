@@ -28,7 +28,13 @@ impl Write for Emmc {
                 "No space left on device (os error 28)",
             ));
         }
-        self.file.write_all(bytes)?;
+        // what is nothing but zeros stays a hole: an image of gigabytes takes no more room than what is in it
+        if bytes.iter().all(|b| *b == 0) {
+            let forward = i64::try_from(bytes.len()).map_err(std::io::Error::other)?;
+            self.file.seek_relative(forward)?;
+        } else {
+            self.file.write_all(bytes)?;
+        }
         self.crc.update(bytes);
         self.left -= bytes.len() as u64;
         self.written += bytes.len() as u64;
@@ -93,7 +99,7 @@ impl Writer {
             Way::Plain(emmc) => emmc,
             Way::Packed(decoder) => decoder.finish()?,
         };
-        emmc.file.flush()?;
+        emmc.file.set_len(emmc.written)?;
         emmc.file.rewind()?;
         Ok(ReadBack {
             file: emmc.file,

@@ -12,13 +12,16 @@ mod auth;
 mod board;
 mod clock;
 mod fault;
+mod fetch;
 mod firmware;
 mod http_api;
 mod image;
 mod module;
+mod multipart;
 mod profile;
 mod seen;
 mod serial;
+mod settings;
 mod transfer;
 mod uart;
 

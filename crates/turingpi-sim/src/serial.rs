@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
 use crate::answer::{self, Answer};
 use crate::board::Shared;
@@ -17,6 +17,8 @@ use crate::module;
 
 /// How often the daemon pings.
 const PING: Duration = Duration::from_secs(5);
+/// The longest line that a module's terminal takes, in bytes; what is beyond is lost.
+const MAX_LINE: usize = 4095;
 
 /// Takes over a connection for a console.
 pub(crate) fn upgrade(shared: Shared, node: usize, mut request: Request<Incoming>) -> Answer {
@@ -29,7 +31,11 @@ pub(crate) fn upgrade(shared: Shared, node: usize, mut request: Request<Incoming
         match upgrading.await {
             Ok(stream) => {
                 let stream = TokioIo::new(stream);
-                let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+                let config = WebSocketConfig::default()
+                    .max_message_size(Some(64 << 10))
+                    .max_frame_size(Some(64 << 10));
+                let socket =
+                    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
                 console(shared, node, socket).await;
             }
             Err(e) => log::debug!("no console: {e}"),
@@ -77,7 +83,7 @@ where
                         let text = String::from_utf8_lossy(&line).into_owned();
                         line.clear();
                         module::typed(&shared, node, &text);
-                    } else {
+                    } else if line.len() < MAX_LINE {
                         line.push(byte);
                     }
                 }

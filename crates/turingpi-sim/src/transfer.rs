@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -15,6 +17,9 @@ use crate::image::Writer;
 
 /// How long an upload may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
+/// How often a transfer that waits for more looks whether its module is still there.
+const LOOK: Duration = Duration::from_secs(1);
+const GONE: &str = "No such device (it may have been disconnected)";
 const NO_MODULE: &str = "Compute module's USB interface not found or supported";
 
 /// The state that all clients see.
@@ -38,6 +43,16 @@ pub(crate) struct Running {
     written: u64,
     /// Takes the upload's pieces; gone once somebody has it.
     pub(crate) sender: Option<mpsc::Sender<Bytes>>,
+    /// The module on the USB switch, once it is found.
+    link: Option<Link>,
+}
+
+/// What holds a module on USB: its power and the switch, as they were when it was found.
+#[derive(Clone, Copy)]
+struct Link {
+    node: usize,
+    starts: u64,
+    usb_moves: u64,
 }
 
 impl Running {
@@ -76,6 +91,8 @@ impl Transfer {
 pub(crate) enum Source {
     Upload,
     Local(PathBuf),
+    /// Fetched by the board.
+    Url(Incoming),
 }
 
 /// What is asked for.
@@ -121,6 +138,7 @@ pub(crate) fn start(shared: &Shared, request: Request) -> u32 {
         size: request.length,
         written: 0,
         sender: matches!(request.source, Source::Upload).then_some(sender),
+        link: None,
     });
     tokio::spawn(run(shared.clone(), id, request, receiver));
     id
@@ -134,9 +152,9 @@ pub(crate) fn cancel(shared: &Shared, why: &str) {
     }
 }
 
-async fn run(shared: Shared, id: u32, request: Request, receiver: mpsc::Receiver<Bytes>) {
+async fn run(shared: Shared, id: u32, mut request: Request, receiver: mpsc::Receiver<Bytes>) {
     let begun = shared.clock.now();
-    let result = work(&shared, id, &request, receiver).await;
+    let result = work(&shared, id, &mut request, receiver).await;
     let took = shared.clock.now().saturating_sub(begun);
     let mut board = shared.board();
     if !matches!(&board.transfer, Transfer::Running(r) if r.id == id) {
@@ -167,7 +185,7 @@ async fn run(shared: Shared, id: u32, request: Request, receiver: mpsc::Receiver
 async fn work(
     shared: &Shared,
     id: u32,
-    request: &Request,
+    request: &mut Request,
     receiver: mpsc::Receiver<Bytes>,
 ) -> Result<(), End> {
     let Some(node) = request.node else {
@@ -194,6 +212,19 @@ async fn work(
         // the way out before the clean-up: the slot stays on, the switch in flash mode
         return Err(End::Failed(NO_MODULE.into()));
     }
+    {
+        let mut board = shared.board();
+        let link = Link {
+            node,
+            starts: board.slots[node].starts,
+            usb_moves: board.usb_moves,
+        };
+        if let Transfer::Running(running) = &mut board.transfer
+            && running.id == id
+        {
+            running.link = Some(link);
+        }
+    }
     let emmc = shared.emmc(node);
     let result = copy(
         shared,
@@ -217,7 +248,7 @@ async fn work(
 async fn copy(
     shared: &Shared,
     id: u32,
-    request: &Request,
+    request: &mut Request,
     mut receiver: mpsc::Receiver<Bytes>,
     to: PathBuf,
     size: u64,
@@ -225,7 +256,7 @@ async fn copy(
     let mut writer = Writer::begin(&to, size, &request.file)?;
     let mut sum = Sha256::new();
     let modern = shared.options.profile.modern();
-    match &request.source {
+    match &mut request.source {
         Source::Upload => {
             let first = tokio::select! {
                 first = receiver.recv() => first,
@@ -235,7 +266,22 @@ async fn copy(
             while let Some(bytes) = next {
                 sum.update(&bytes);
                 piece(shared, id, &mut writer, &bytes).await?;
-                next = receiver.recv().await;
+                next = loop {
+                    tokio::select! {
+                        next = receiver.recv() => break next,
+                        () = shared.clock.sleep(LOOK) => count(shared, id, writer.written())?,
+                    }
+                };
+            }
+        }
+        Source::Url(body) => {
+            while let Some(frame) = body.frame().await {
+                let frame =
+                    frame.map_err(|e| End::Failed(format!("error decoding response body: {e}")))?;
+                if let Ok(bytes) = frame.into_data() {
+                    sum.update(&bytes);
+                    piece(shared, id, &mut writer, &bytes).await?;
+                }
             }
         }
         Source::Local(path) => {
@@ -254,7 +300,7 @@ async fn copy(
     let mut back = writer.finish()?;
     if let Some(expected) = &request.sha256
         && modern
-        && matches!(request.source, Source::Upload)
+        && !matches!(request.source, Source::Local(_))
     {
         let got: String = sum.finalize().iter().map(|b| format!("{b:02x}")).collect();
         if !got.eq_ignore_ascii_case(expected) {
@@ -268,6 +314,10 @@ async fn copy(
     }
     while back.step()? {
         count(shared, id, back.read)?;
+        let stuck = |f: &Fault| matches!(f, Fault::StuckVerifyAt(n) if back.read >= *n);
+        if shared.board().take(stuck) {
+            stand_still(shared, id, back.read).await?;
+        }
         throttle(shared, 512 << 10).await;
     }
     let (expected, mut calculated) = back.sums();
@@ -302,22 +352,38 @@ async fn piece(shared: &Shared, id: u32, writer: &mut Writer, bytes: &[u8]) -> R
         return Err(End::NotOurs);
     }
     if stuck {
-        // a transfer that somebody else ends is still ended
-        loop {
-            shared.clock.sleep(Duration::from_secs(1)).await;
-            count(shared, id, written).map_err(|_| End::Stuck)?;
-        }
+        stand_still(shared, id, written).await?;
     }
     throttle(shared, bytes.len()).await;
     Ok(())
 }
 
+/// Goes nowhere. A transfer that somebody else ends is still ended, and so is one whose module is gone.
+async fn stand_still(shared: &Shared, id: u32, written: u64) -> Result<(), End> {
+    loop {
+        shared.clock.sleep(LOOK).await;
+        match count(shared, id, written) {
+            Err(End::NotOurs) => return Err(End::Stuck),
+            other => other?,
+        }
+    }
+}
+
 /// Shows how far it is; an end when the state is not ours any more.
 fn count(shared: &Shared, id: u32, written: u64) -> Result<(), End> {
-    match &mut shared.board().transfer {
+    let mut board = shared.board();
+    let board = &mut *board;
+    match &mut board.transfer {
         Transfer::Running(running) if running.id == id => {
             running.written = written;
-            Ok(())
+            // a module that loses its power or the bus is gone in the middle of a write
+            let pulled = running.link.is_some_and(|link| {
+                link.usb_moves != board.usb_moves || link.starts != board.slots[link.node].starts
+            });
+            match pulled {
+                true => Err(End::Failed(GONE.into())),
+                false => Ok(()),
+            }
         }
         _ => Err(End::NotOurs),
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
-use turingpi_bmc::{Bmc, Credentials, Endpoint, Options, Slot, Trust};
+use turingpi_bmc::{Bmc, Credentials, Endpoint, Options, Slot, Trust, WhenBusy};
 
 /// Flags of every command that speaks to a board.
 pub(super) const FLAGS: &[Flag] = &[
@@ -15,6 +15,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "Address of the board; TPI_HOSTNAME, or turingpi.local.",
     ),
     Flag::text("port", "Port of the board; TPI_PORT, or 443."),
+    Flag::text(
+        "api-version",
+        "v1 for boards with firmware 1.x, which speak plain HTTP; v1-1 for all others.",
+    )
+    .short('a')
+    .default("v1-1"),
     Flag::text(
         "user",
         "User name; TPI_USERNAME, or root. The password is read from TPI_PASSWORD or --password-file.",
@@ -38,6 +44,12 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::switch("json", "Print JSON; TPI_OUTPUT_JSON. The same as -o json."),
     Flag::text("output", "json or yaml.").short('o'),
 ];
+
+/// The flag of what would spoil a transfer that is under way.
+pub(super) const FORCE: Flag = Flag::switch(
+    "force",
+    "Even in the middle of a transfer, which fails then.",
+);
 
 /// The flag that names slots; it may be given again.
 pub(super) const SLOTS: Flag = Flag::each("node", "Slot, 1 to 4; may be repeated.").short('n');
@@ -81,7 +93,7 @@ fn password(cx: &Context, flags: &Parsed) -> Result<Option<String>> {
         "-" => cx.read_line()?,
         file => {
             let path = std::path::Path::new(file);
-            let bytes = k1s_server::private_file::read(path)
+            let bytes = private_file::read(path)
                 .map_err(|e| Error::message(format!("cannot read the password: {e}")))?
                 .ok_or_else(|| Error::message(format!("there is no file {file}")))?;
             String::from_utf8(bytes)
@@ -95,12 +107,27 @@ fn password(cx: &Context, flags: &Parsed) -> Result<Option<String>> {
 pub(super) fn board(cx: &Context, flags: &Parsed) -> Result<Bmc> {
     let host = told(flags, "host", "TPI_HOSTNAME").unwrap_or_else(|| "turingpi.local".into());
     let mut endpoint: Endpoint = host.parse().map_err(|e| failed(&e))?;
+    match flags.text("api-version") {
+        "v1-1" => {}
+        "v1" if host.contains("://") => {}
+        "v1" => {
+            endpoint = format!("http://{host}").parse().map_err(|e| failed(&e))?;
+        }
+        other => {
+            return Err(Error::usage(
+                format!("--api-version must be v1 or v1-1, not {other:?}"),
+                flags,
+            ));
+        }
+    }
     if let Some(port) = told(flags, "port", "TPI_PORT") {
         endpoint.port = port
             .parse()
             .map_err(|_| Error::message(format!("{port:?} is no port")))?;
     }
     let mut options = Options::new(endpoint);
+    // a person would wait a quarter of an hour for a transfer
+    options.when_busy = WhenBusy::Refuse;
     let username = told(flags, "user", "TPI_USERNAME").unwrap_or_else(|| "root".into());
     options.credentials = password(cx, flags)?.map(|password| Credentials { username, password });
     options.trust = if flags.on("insecure") {
@@ -128,7 +155,12 @@ pub(super) fn board(cx: &Context, flags: &Parsed) -> Result<Bmc> {
             .collect();
         dir.join(format!("board-{name}.token"))
     });
-    Bmc::new(options).map_err(|e| failed(&e))
+    let bmc = Bmc::new(options).map_err(|e| failed(&e))?;
+    // flashing has a force of its own: it ends another transfer instead of spoiling it
+    if flags.has("force") && flags.on("force") && !flags.has("image-path") {
+        return Ok(bmc.by_force());
+    }
+    Ok(bmc)
 }
 
 /// The slots that were named; all when none was.

@@ -22,11 +22,12 @@ const ESCAPE: u8 = 0x1d;
 pub(super) static UART: Command = Command {
     name: "uart",
     aliases: &[],
-    usage: "get|set -n SLOT [-c LINE]",
+    usage: "get|set -n SLOT [-c LINE] | status",
     about: "Read what a module wrote on its serial port, or type a line.",
     examples: &[
         ("What slot 1 said last", "board uart get -n 1"),
         ("Log in", "board uart set -n 1 -c root"),
+        ("Whether the ports are read", "board uart status"),
     ],
     flags: &[
         &[
@@ -53,6 +54,16 @@ pub(super) static COMMAND: Command = Command {
 };
 
 async fn uart(cx: &Context, flags: &Parsed) -> Result {
+    if flags.args == ["status"] {
+        let bmc = board(cx, flags)?;
+        let ports = bmc.serial_status().await.map_err(|e| failed(&e))?;
+        return print(cx, flags, &json!(ports), || {
+            for (i, state) in ports.iter().enumerate() {
+                cx.line(format_args!("node{}: {state}", i + 1))?;
+            }
+            Ok(())
+        });
+    }
     let slot = slot(flags)?;
     match flags.args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["get"] | [] => {
@@ -70,7 +81,7 @@ async fn uart(cx: &Context, flags: &Parsed) -> Result {
             sent.map_err(|e| failed(&e))?;
             done(cx, flags, &format!("slot {slot}: sent"))
         }
-        _ => Err(Error::usage("say get or set", flags)),
+        _ => Err(Error::usage("say get, set or status", flags)),
     }
 }
 

@@ -14,6 +14,12 @@ use turingpi_bmc::flash::{Flash, Progress, Source, never};
 
 use super::access::{FLAGS, SLOTS, board, done, failed, no_arguments, print, slot};
 
+const PROGRESS: Flag = Flag::text(
+    "progress",
+    "auto (a bar on a terminal, nothing elsewhere), plain (a line for each tenth) or none.",
+)
+.default("auto");
+
 /// `board flash`.
 pub(super) static COMMAND: Command = Command {
     name: "flash",
@@ -54,6 +60,7 @@ pub(super) static COMMAND: Command = Command {
                 "power-on",
                 "Switch the module on afterwards; else it is off.",
             ),
+            PROGRESS,
         ],
         FLAGS,
     ],
@@ -75,6 +82,7 @@ pub(super) static FIRMWARE: Command = Command {
         &[
             Flag::text("file", "Firmware.").short('f').required(),
             Flag::text("sha256", "SHA-256 that it must have."),
+            PROGRESS,
         ],
         FLAGS,
     ],
@@ -127,7 +135,7 @@ async fn write(cx: &Context, flags: &Parsed, mut flash: Flash, slot: Option<Slot
     flash.sha256 = Some(flags.text("sha256").to_owned()).filter(|s| !s.is_empty());
     let bmc = board(cx, flags)?;
     let (stop, mut stopped) = never();
-    let mut bar = Bar::new();
+    let mut bar = Bar::new(flags)?;
     let result = {
         let writing = bmc.flash(&flash, |progress| bar.show(progress), &mut stopped);
         tokio::pin!(writing);
@@ -159,23 +167,46 @@ async fn write(cx: &Context, flags: &Parsed, mut flash: Flash, slot: Option<Slot
     })
 }
 
-/// Progress on standard error: a line that moves on a terminal, a line for each tenth elsewhere.
+/// Progress on standard error.
 struct Bar {
-    terminal: bool,
+    style: Style,
     last: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// A line that moves.
+    Moving,
+    /// A line for each tenth.
+    Lines,
+    None,
 }
 
 const WIDTH: usize = 30;
 
 impl Bar {
-    fn new() -> Self {
-        Self {
-            terminal: std::io::stderr().is_terminal(),
+    fn new(flags: &Parsed) -> Result<Self> {
+        let style = match flags.text("progress") {
+            "auto" if std::io::stderr().is_terminal() => Style::Moving,
+            "auto" | "none" => Style::None,
+            "plain" => Style::Lines,
+            other => {
+                return Err(Error::usage(
+                    format!("--progress must be auto, plain or none, not {other:?}"),
+                    flags,
+                ));
+            }
+        };
+        Ok(Self {
+            style,
             last: String::new(),
-        }
+        })
     }
 
     fn show(&mut self, progress: Progress) {
+        if self.style == Style::None {
+            return;
+        }
         let (what, done, all) = match progress {
             Progress::Waiting => ("waiting for another transfer", 0, 0),
             Progress::Hashing(done, all) => ("reading", done, all),
@@ -190,7 +221,7 @@ impl Bar {
                 .min(100),
         )
         .unwrap_or(0);
-        let text = if self.terminal {
+        let text = if self.style == Style::Moving {
             let full = percent * WIDTH / 100;
             format!(
                 "{what:<10} [{}{}] {percent:>3} %  {} MiB",
@@ -206,7 +237,7 @@ impl Bar {
         }
         let mut err = std::io::stderr().lock();
         // progress that nobody can see is no reason to stop
-        let _ = if self.terminal {
+        let _ = if self.style == Style::Moving {
             write!(err, "\r{text}\x1b[K").and_then(|()| err.flush())
         } else {
             writeln!(err, "{text}")
@@ -215,7 +246,7 @@ impl Bar {
     }
 
     fn end(&mut self) {
-        if self.terminal && !self.last.is_empty() {
+        if self.style == Style::Moving && !self.last.is_empty() {
             let _ = writeln!(std::io::stderr().lock());
         }
     }

@@ -10,9 +10,10 @@ use k1s_cli::flag::{Flag, Parsed};
 use serde_json::json;
 use turingpi_bmc::model::{NodeSettings, UsbMode, UsbRoute};
 
-use super::access::{FLAGS, SLOTS, board, done, failed, no_arguments, print, slot};
+use super::access::{FLAGS, FORCE, SLOTS, board, done, failed, no_arguments, print, slot};
 
 const WHICH: &[Flag] = &[SLOTS];
+const ACTING: &[Flag] = &[SLOTS, FORCE];
 
 /// `board info`.
 pub(super) static INFO: Command = Command {
@@ -70,7 +71,7 @@ async fn info(cx: &Context, flags: &Parsed) -> Result {
 pub(super) static USB: Command = Command {
     name: "usb",
     aliases: &[],
-    usage: "host|device|flash|status|boot [-n SLOT] [-b]",
+    usage: "host|device|flash|status|boot [-n SLOT] [-b] | node1 [alternative|normal]",
     about: "Set the USB switch of the board, or hold a module's recovery pin.",
     examples: &[
         ("How it stands", "board usb status"),
@@ -82,9 +83,13 @@ pub(super) static USB: Command = Command {
             "The next start of slot 2 is into recovery",
             "board usb boot -n 2",
         ),
+        (
+            "Slot 1 on the front connector of a 2.5 board",
+            "board usb node1 alternative",
+        ),
     ],
     flags: &[
-        WHICH,
+        ACTING,
         &[Flag::switch("bmc", "The other end is the BMC, not the USB-A connector.").short('b')],
         FLAGS,
     ],
@@ -93,12 +98,19 @@ pub(super) static USB: Command = Command {
 };
 
 async fn usb(cx: &Context, flags: &Parsed) -> Result {
-    let [verb] = &flags.args[..] else {
-        return Err(Error::usage(
-            "say host, device, flash, boot or status",
-            flags,
-        ));
+    let verb = match &flags.args[..] {
+        [verb] => verb,
+        [verb, to] if verb == "node1" => return usb_node1(cx, flags, Some(to)).await,
+        _ => {
+            return Err(Error::usage(
+                "say host, device, flash, boot, node1 or status",
+                flags,
+            ));
+        }
     };
+    if verb == "node1" {
+        return usb_node1(cx, flags, None).await;
+    }
     if verb == "status" {
         let bmc = board(cx, flags)?;
         let usb = bmc.usb().await.map_err(|e| failed(&e))?;
@@ -132,6 +144,30 @@ async fn usb(cx: &Context, flags: &Parsed) -> Result {
     done(cx, flags, &format!("slot {slot}: {mode} on {route}"))
 }
 
+/// Whether slot 1 goes to the alternative port.
+async fn usb_node1(cx: &Context, flags: &Parsed, to: Option<&str>) -> Result {
+    let bmc = board(cx, flags)?;
+    let name = |alternative| match alternative {
+        true => "alternative",
+        false => "normal",
+    };
+    let wanted = match to {
+        None => {
+            let alternative = bmc.usb_node1_alternative().await.map_err(|e| failed(&e))?;
+            let value = json!({ "alternative_port": alternative });
+            return print(cx, flags, &value, || {
+                cx.line(format_args!("node1: {} port", name(alternative)))
+            });
+        }
+        Some("alternative") => true,
+        Some("normal") => false,
+        Some(_) => return Err(Error::usage("say alternative or normal", flags)),
+    };
+    let set = bmc.set_usb_node1_alternative(wanted).await;
+    set.map_err(|e| failed(&e))?;
+    done(cx, flags, &format!("slot 1: {} port", name(wanted)))
+}
+
 /// `board advanced`.
 pub(super) static ADVANCED: Command = Command {
     name: "advanced",
@@ -142,7 +178,7 @@ pub(super) static ADVANCED: Command = Command {
         ("The eMMC of slot 1 on USB", "board advanced msd -n 1"),
         ("Back again", "board advanced normal -n 1"),
     ],
-    flags: &[WHICH, FLAGS],
+    flags: &[ACTING, FLAGS],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(advanced(cx, flags))),
 };
@@ -265,7 +301,7 @@ pub(super) static ETH: Command = Command {
     usage: "reset",
     about: "Take the network of the board down and up again.",
     examples: &[("It takes a second", "board eth reset")],
-    flags: &[FLAGS],
+    flags: &[&[FORCE], FLAGS],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(eth(cx, flags))),
 };
@@ -282,6 +318,7 @@ async fn eth(cx: &Context, flags: &Parsed) -> Result {
 const WAIT: &[Flag] = &[
     Flag::switch("wait", "Wait until it takes a new login."),
     Flag::duration("timeout", "2m", "How long to wait for it."),
+    FORCE,
 ];
 
 /// `board reboot`.

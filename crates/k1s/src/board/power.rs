@@ -8,9 +8,10 @@ use k1s_cli::flag::{Flag, Parsed};
 use serde_json::json;
 use turingpi_bmc::Slot;
 
-use super::access::{FLAGS, SLOTS, board, done, failed, no_arguments, print, slot, slots};
+use super::access::{FLAGS, FORCE, SLOTS, board, done, failed, no_arguments, print, slot, slots};
 
 const WHICH: &[Flag] = &[SLOTS];
+const ACTING: &[Flag] = &[SLOTS, FORCE];
 
 /// `board power`.
 pub(super) static COMMAND: Command = Command {
@@ -33,7 +34,7 @@ static ON: Command = Command {
     usage: "[-n SLOT]…",
     about: "Switch slots on; all if none is named.",
     examples: &[("Slots 1 and 2", "board power on -n 1 -n 2")],
-    flags: &[WHICH, FLAGS],
+    flags: &[ACTING, FLAGS],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(switch(cx, flags, true))),
 };
@@ -44,7 +45,7 @@ static OFF: Command = Command {
     usage: "[-n SLOT]…",
     about: "Switch slots off; all if none is named.",
     examples: &[("All", "board power off")],
-    flags: &[WHICH, FLAGS],
+    flags: &[ACTING, FLAGS],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(switch(cx, flags, false))),
 };
@@ -55,7 +56,7 @@ static RESET: Command = Command {
     usage: "-n SLOT",
     about: "Pulse the reset line of a module.",
     examples: &[("Slot 4", "board power reset -n 4")],
-    flags: &[WHICH, FLAGS],
+    flags: &[ACTING, FLAGS],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(reset(cx, flags))),
 };

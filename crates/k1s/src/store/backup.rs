@@ -10,7 +10,6 @@ use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::Parsed;
-use k1s_server::private_file;
 use serde_json::json;
 
 use super::{OUTPUT, on_store, tell};

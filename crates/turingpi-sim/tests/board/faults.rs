@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Answers that are none.
+//! Answers that are none, and daemons that come to grief.
 
 use std::time::Duration;
 
+use turingpi_bmc::flash::{Flash, Source, TransferError, never};
+use turingpi_bmc::model::NodeSettings;
 use turingpi_bmc::{Bmc, Error, Slot};
 use turingpi_sim::{Fault, Profile};
 
-use crate::{board, client, options};
+use crate::{board, client, options, until};
 
 #[tokio::test]
 async fn an_answer_that_is_none_is_shown() {
@@ -51,18 +53,36 @@ async fn a_daemon_out_of_memory_is_unreachable_until_it_is_restarted() {
     .await;
     let bmc = client(&board);
     let image = crate::image(dir.path(), "x", 1000);
-    let flash =
-        turingpi_bmc::flash::Flash::new(Slot::ALL[0], turingpi_bmc::flash::Source::File(image));
-    let (_switch, mut cancel) = turingpi_bmc::flash::never();
-    // the daemon dies as it is done: what became of it is not known
-    let _ = tokio::time::timeout(
-        Duration::from_secs(5),
-        bmc.flash(&flash, |_| {}, &mut cancel),
-    )
-    .await;
-    assert!(bmc.power().await.unwrap_err().is_unreachable());
+    let flash = Flash::new(Slot::ALL[0], Source::File(image.clone()));
+    let writing = {
+        let bmc = bmc.clone();
+        tokio::spawn(async move {
+            let (_switch, mut cancel) = never();
+            bmc.flash(&flash, |_| {}, &mut cancel).await
+        })
+    };
+    // it dies as it is done
+    until(async || board.emmc(1).exists() && bmc.power().await.is_err()).await;
+    let error = bmc.power().await.unwrap_err();
+    assert!(error.is_unreachable(), "{error}");
+    assert!(!writing.is_finished(), "silence is waited out");
     board.restart_daemon();
     bmc.power().await.unwrap();
+    // what was written is there, and nobody can say so: the new daemon knows of no transfer
+    match writing.await.unwrap().unwrap_err() {
+        Error::Transfer { source, .. } => assert!(
+            matches!(
+                source,
+                TransferError::Restarted | TransferError::BrokenOff(_)
+            ),
+            "{source}"
+        ),
+        other => panic!("{other}"),
+    }
+    assert_eq!(
+        std::fs::read(board.emmc(1)).unwrap(),
+        std::fs::read(image).unwrap()
+    );
 }
 
 #[tokio::test]
@@ -70,6 +90,39 @@ async fn a_network_reset_costs_a_connection() {
     let (board, _dir) = board(Profile::V2_3_7, |_| {}).await;
     let bmc = client(&board);
     bmc.reset_network().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // the answer came, and the connection stands: the network goes a second later
+    until(async || board.connections().1 == 0).await;
+    let (before, _) = board.connections();
     bmc.power().await.unwrap();
+    assert_eq!(
+        board.connections().0,
+        before + 1,
+        "a new connection, and one only"
+    );
+    bmc.power().await.unwrap();
+    assert_eq!(board.connections().0, before + 1, "which is kept");
+}
+
+#[tokio::test]
+async fn settings_can_be_lost_with_a_restart() {
+    let (board, _dir) = board(Profile::V2_3_7, |_| {}).await;
+    let bmc = client(&board);
+    let slot = Slot::ALL[3];
+    let name = async || bmc.node_info().await.unwrap()[slot.index()].name.clone();
+    let settings = NodeSettings {
+        name: Some("worker".into()),
+        ..NodeSettings::default()
+    };
+    bmc.set_node_info(slot, &settings).await.unwrap();
+    bmc.reload().await.unwrap();
+    bmc.wait_ready(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(
+        name().await,
+        settings.name,
+        "a restart of the daemon keeps them"
+    );
+    board.add_fault(Fault::SettingsLost);
+    bmc.reboot(false).await.unwrap();
+    bmc.wait_ready(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(name().await, None);
 }

@@ -3,11 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+mod bad_input;
 mod calls;
 mod faults;
 mod flash;
+mod restart;
+mod serve;
 mod session;
+mod table;
 mod trust;
+mod turn;
 
 use std::path::Path;
 
@@ -47,6 +52,21 @@ fn options(board: &Board) -> Options {
 
 fn client(board: &Board) -> Bmc {
     Bmc::new(options(board)).unwrap()
+}
+
+/// An error with its causes, as it is shown.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// Waits for a state itself, however long that takes.
+async fn until(mut reached: impl AsyncFnMut() -> bool) {
+    while !reached().await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 /// An image of some size whose bytes are no pattern.

@@ -2,17 +2,24 @@
 //! Logins, dead tokens, bans.
 
 use turingpi_bmc::{Bmc, Error};
-use turingpi_sim::Profile;
+use turingpi_sim::{Profile, Seen};
 
 use crate::{board, client, credentials, options};
 
 #[tokio::test]
 async fn nothing_is_sent_before_it_is_needed() {
-    // nobody listens there
-    let mut options = turingpi_bmc::Options::new("127.0.0.1:1".parse().unwrap());
-    options.credentials = credentials("turing");
-    let bmc = Bmc::new(options).unwrap();
-    assert!(bmc.power().await.unwrap_err().is_unreachable());
+    let (board, _dir) = board(Profile::V2_3_7, |_| {}).await;
+    let bmc = client(&board);
+    let _other = bmc.clone();
+    assert_eq!(
+        board.connections(),
+        (0, 0),
+        "a client that was made has contacted nobody"
+    );
+    bmc.power().await.unwrap();
+    let calls: Vec<_> = board.requests().iter().map(Seen::call).collect();
+    assert_eq!(calls, ["/api/bmc/authenticate", "get power"]);
+    assert_eq!(board.connections(), (1, 1), "one connection for both");
 }
 
 #[tokio::test]
@@ -93,5 +100,18 @@ async fn plain_http_leads_to_https_and_takes_no_password_along() {
     plain.endpoint = format!("http://{}", board.plain_address().unwrap())
         .parse()
         .unwrap();
-    Bmc::new(plain).unwrap().power().await.unwrap();
+    let bmc = Bmc::new(plain).unwrap();
+    bmc.power().await.unwrap();
+    bmc.power().await.unwrap();
+    let (in_plain, secure): (Vec<_>, Vec<_>) = board.requests().into_iter().partition(|r| r.plain);
+    // a look, once, with nothing in it that anybody may not read
+    let [look] = &in_plain[..] else {
+        panic!("{in_plain:?}");
+    };
+    assert!(
+        !look.authorized && look.length == 0 && look.method == "GET",
+        "{look:?}"
+    );
+    let calls: Vec<_> = secure.iter().map(Seen::call).collect();
+    assert_eq!(calls, ["/api/bmc/authenticate", "get power", "get power"]);
 }
