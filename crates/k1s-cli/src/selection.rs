@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::PROGRAM;
 use crate::client::Call;
 use crate::context::Context;
+use crate::document::{self, Place};
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
 use crate::mapping::Resource;
@@ -405,8 +406,12 @@ impl Selection {
         };
         let mut out = Vec::new();
         let mut broken: Option<String> = None;
-        for document in source::read(cx, args).await? {
-            let Document { source, value } = document;
+        for Document {
+            source,
+            place,
+            value,
+        } in source::read(cx, args).await?
+        {
             // What follows a document that is not valid is not looked at.
             if broken.as_ref() == Some(&source) {
                 continue;
@@ -418,8 +423,8 @@ impl Selection {
                     continue;
                 }
             };
-            for object in flatten(value) {
-                if let Some(complaint) = self.complaint(&object, &source) {
+            for (item, object) in document::objects(value) {
+                if let Some(complaint) = self.complaint(&object, &source, place, &item) {
                     out.push(Err(complaint));
                     if self.validate {
                         broken = Some(source.clone());
@@ -439,7 +444,7 @@ impl Selection {
     }
 
     /// What is wrong with a document as such.
-    fn complaint(&self, value: &Value, source: &str) -> Option<Error> {
+    fn complaint(&self, value: &Value, source: &str, place: Place, item: &str) -> Option<Error> {
         let mut missing = Vec::new();
         if !value.is_object() {
             missing.push("invalid object to validate");
@@ -456,30 +461,30 @@ impl Selection {
         if missing.is_empty() {
             return None;
         }
+        let mut source = Quoted(source).to_string();
+        if place.one_of_several {
+            source += &format!(", document {}, line {}", place.document, place.line);
+        }
+        if !item.is_empty() {
+            source += &format!(", item {item}");
+        }
         if self.validate {
             let list = match missing.as_slice() {
                 [one] => (*one).to_owned(),
                 many => format!("[{}]", many.join(", ")),
             };
-            return Some(not_valid(source, &list));
+            return Some(not_valid(&source, &list));
         }
         let json = k1s_core::json::print(value);
         Some(Error::message(match missing[..] {
             ["apiVersion not set"] => {
-                format!(
-                    "unable to decode {}: Object 'apiVersion' is missing in '{json}'",
-                    Quoted(source)
-                )
+                format!("unable to decode {source}: Object 'apiVersion' is missing in '{json}'")
             }
             _ if value.is_object() => {
-                format!(
-                    "unable to decode {}: Object 'Kind' is missing in '{json}'",
-                    Quoted(source)
-                )
+                format!("unable to decode {source}: Object 'Kind' is missing in '{json}'")
             }
             _ => format!(
-                "unable to decode {}: json: cannot unmarshal {} into Go value of type unstructured.detector",
-                Quoted(source),
+                "unable to decode {source}: json: cannot unmarshal {} into Go value of type unstructured.detector",
                 k1s_core::json::type_name(value)
             ),
         }))
@@ -512,7 +517,7 @@ impl Selection {
             Error::Unreachable(mut gone) if self.validate => {
                 let base = cx.transport().map(|t| t.address()).unwrap_or_default();
                 gone.url = format!("{base}/openapi/v2?timeout=32s");
-                not_valid(source, &format!("failed to download openapi: {gone}"))
+                not_valid(&Quoted(source).to_string(), &format!("failed to download openapi: {gone}"))
             }
             other => other,
         })?;
@@ -698,9 +703,8 @@ impl Selection {
 
 fn not_valid(source: &str, why: &str) -> Error {
     Error::message(format!(
-        "error validating {}: error validating data: {why}; if you choose to ignore these errors, \
-         turn validation off with --validate=false",
-        Quoted(source)
+        "error validating {source}: error validating data: {why}; if you choose to ignore these errors, \
+         turn validation off with --validate=false"
     ))
 }
 
@@ -711,27 +715,4 @@ pub(crate) fn nothing_named() -> Error {
          Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   \
          '<resource> <name>'\n   '<resource>'",
     )
-}
-
-/// The objects of a list, or the object itself.
-fn flatten(mut value: Value) -> Vec<Value> {
-    let kind = text(&value, &["kind"]).to_owned();
-    let Some(item_kind) = kind
-        .strip_suffix("List")
-        .filter(|_| value["items"].is_array())
-    else {
-        return vec![value];
-    };
-    let version = value["apiVersion"].clone();
-    let Value::Array(mut items) = value["items"].take() else {
-        return Vec::new();
-    };
-    for item in items.iter_mut().filter(|_| !item_kind.is_empty()) {
-        // The items of a list of one kind need not say what they are.
-        if text(item, &["kind"]).is_empty() && item.is_object() {
-            item["kind"] = item_kind.into();
-            item["apiVersion"] = version.clone();
-        }
-    }
-    items.into_iter().flat_map(flatten).collect()
 }

@@ -10,7 +10,7 @@ use k1s_core::quote::Quoted;
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::document;
+use crate::document::{self, Part, Place};
 use crate::error::{Error, Refusal, Result};
 use crate::flag::{Flag, Parsed};
 use crate::kubeconfig::Access;
@@ -37,6 +37,7 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// A document and where it comes from: the path as it was given, or `STDIN`.
 pub(crate) struct Document {
     pub(crate) source: String,
+    pub(crate) place: Place,
     pub(crate) value: Result<Value>,
 }
 
@@ -83,10 +84,18 @@ pub(crate) async fn read(cx: &Context, args: &Parsed) -> Result<Vec<Document>> {
                 .map_err(|e| Error::message(format!("error reading {name}: {e}")))?;
             (name, bytes)
         };
-        for value in document::split(&bytes) {
-            let value = value.map_err(|e| Error::message(format!("error parsing {source}: {e}")));
+        for Part { place, value } in document::split(&bytes) {
+            let value = value.map_err(|e| {
+                let which = if place.one_of_several {
+                    format!(", document {}", place.document)
+                } else {
+                    String::new()
+                };
+                Error::message(format!("error parsing {source}{which}: {e}"))
+            });
             out.push(Document {
                 source: source.clone(),
+                place,
                 value,
             });
         }

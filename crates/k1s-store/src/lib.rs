@@ -39,7 +39,7 @@ pub use error::{Error, Result};
 pub use future::{WriteFuture, wait};
 pub use key::{Key, Prefix, SideKey};
 #[cfg(feature = "lmdb")]
-pub use lmdb::open;
+pub use lmdb::{exit_on_damage, open};
 pub use options::{Clock, History, Options};
 pub use request::{ListRequest, Page, Report, Stats};
 pub use revision::Revision;

@@ -11,6 +11,8 @@
 mod bell;
 mod directory;
 mod environment;
+#[cfg(unix)]
+mod fault;
 mod group;
 #[cfg(all(unix, target_pointer_width = "64"))]
 mod pages;
@@ -31,6 +33,24 @@ use crate::lmdb::group::Group;
 use crate::lmdb::transaction::{Read, Write};
 use crate::versioned::{Core, Versioned};
 use crate::{Options, Store};
+
+#[cfg(unix)]
+pub use fault::exit_on_damage;
+
+/// Does nothing on this system: a damaged file may end the process by an exception.
+#[cfg(not(unix))]
+pub fn exit_on_damage() {}
+
+/// Does some work on a file, of which something is said if the system stops it.
+#[cfg(unix)]
+fn working<T>(path: &Path, work: impl FnOnce() -> T) -> T {
+    fault::Working::on(path, work)
+}
+
+#[cfg(not(unix))]
+fn working<T>(_path: &Path, work: impl FnOnce() -> T) -> T {
+    work()
+}
 
 /// The key of the record that says what the file is.
 const FORMAT_KEY: &[u8] = b"format";
@@ -141,7 +161,7 @@ impl Lmdb {
 
     fn map(directory: &Path, options: &Options) -> Result<Self> {
         Ok(Self {
-            environment: Environment::open(directory, options)?,
+            environment: working(directory, || Environment::open(directory, options))?,
             map: RwLock::default(),
             bell: Bell::new(directory),
             listener: OnceLock::new(),
@@ -200,7 +220,7 @@ impl Engine for Lmdb {
         loop {
             let held = self.map.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(transaction) = environment.read()? {
-                return read(&transaction);
+                return working(environment.path(), || read(&transaction));
             }
             // Another process has made the file larger than this one's map.
             drop(held);
@@ -219,14 +239,17 @@ impl Engine for Lmdb {
             let held = self.map.read().unwrap_or_else(PoisonError::into_inner);
             let full = match environment.write()? {
                 Some(mut transaction) => {
-                    let written = write(&mut transaction);
-                    match written {
+                    let done = working(environment.path(), || match write(&mut transaction) {
                         Ok(written) => match transaction.commit()? {
-                            environment::Committed::Done => return Ok(written),
-                            environment::Committed::MapFull => true,
+                            environment::Committed::Done => Ok(Some(written)),
+                            environment::Committed::MapFull => Ok(None),
                         },
-                        Err(_) if transaction.map_is_full() => true,
-                        Err(error) => return Err(error),
+                        Err(_) if transaction.map_is_full() => Ok(None),
+                        Err(error) => Err(error),
+                    })?;
+                    match done {
+                        Some(written) => return Ok(written),
+                        None => true,
                     }
                 }
                 None => false,
@@ -261,7 +284,9 @@ impl Engine for Lmdb {
 
     fn copy_to(&self, directory: &Path) -> Result<()> {
         let _held = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        self.environment.copy_to(directory)
+        working(self.environment.path(), || {
+            self.environment.copy_to(directory)
+        })
     }
 }
 

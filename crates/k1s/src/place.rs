@@ -64,6 +64,7 @@ pub(crate) fn size_of_store(directory: &Path) -> Result<u64> {
 /// Opens the store of a data directory, and makes both when they are not there.
 pub(crate) fn open(directory: &Path, options: Options) -> Result<Arc<dyn Store>> {
     private_file::directory(directory)?;
+    k1s_store::exit_on_damage();
     let path = directory.join(STORE);
     k1s_store::open(&path, options)
         .with_context(|| format!("cannot open the store in {}", directory.display()))

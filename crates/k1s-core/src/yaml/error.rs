@@ -43,6 +43,21 @@ impl YamlError {
             Self::Number(_) | Self::TooLarge(_) => 0,
         }
     }
+
+    /// The message when the text starts at a line of a larger one: lines are counted in that, and always said.
+    #[must_use]
+    pub fn at_line(&self, first: usize) -> String {
+        let before = first.saturating_sub(1);
+        match self {
+            Self::Syntax { message, shown, .. } => {
+                format!("yaml: line {}: {message}", shown.unwrap_or(1) + before)
+            }
+            Self::Meaning { message, line } => {
+                format!("yaml: line {}: {message}", line + before)
+            }
+            Self::Number(_) | Self::TooLarge(_) => format!("line {first}: {self}"),
+        }
+    }
 }
 
 /// A key that a map has already; `Display` is what strict reading says of it.
