@@ -76,6 +76,7 @@ impl Exchange {
             identity: Identity {
                 user: "system:apiserver".into(),
                 groups: vec![crate::identity::MASTERS.into()],
+                ..Identity::default()
             },
             now_seconds: clock::now_seconds(),
             warnings: Vec::new(),
@@ -153,6 +154,12 @@ impl Api {
             own_method(method, target)?;
         }
         let collection = target.name.is_empty();
+        // what can only be created has no path but that of its collection
+        if target.kind.verbs == ["create"]
+            && (!collection || target.kind.namespaced && target.namespace.is_empty())
+        {
+            return Err(Status::no_such_resource());
+        }
         let verb = verb(method, target, exchange);
         if !target.kind.allows(verb) || target.legacy_watch && method != http::Method::GET {
             return Err(Status::method_not_allowed());
@@ -173,6 +180,9 @@ impl Api {
             }
             ("POST", true) if target.kind.kind == "Binding" => {
                 crate::subresources::bind(self, target, exchange).await
+            }
+            ("POST", true) if crate::reviews::is_review(target.kind) => {
+                crate::reviews::answer(self, target, exchange)
             }
             ("POST", true) => crate::verbs::create::create(self, target, exchange).await,
             ("PUT", false) => crate::verbs::update::update(self, target, exchange).await,

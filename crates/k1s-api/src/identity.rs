@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Who asks, and whether they may: client certificates, impersonation, and the one rule that holds until RBAC is served.
+//! Who asks: client certificates and impersonation.
+
+use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName};
 use k1s_core::field::quote;
 use k1s_core::status::{Details, Status};
+use percent_encoding::percent_decode_str;
 
 /// A user as far as a client certificate or a token tells it. The listener puts it into the request's extensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// User name: the certificate's common name.
     pub user: String,
     /// Groups: the certificate's organizations.
     pub groups: Vec<String>,
+    /// What tells apart users of one name at different times; empty for a certificate's.
+    pub uid: String,
+    /// What else is known of the user: of which token or pod it is the word.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 /// Members of this group may do everything.
 pub(crate) const MASTERS: &str = "system:masters";
 static IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 static IMPERSONATE_GROUP: HeaderName = HeaderName::from_static("impersonate-group");
-const AUTHENTICATED: &str = "system:authenticated";
-const UNAUTHENTICATED: &str = "system:unauthenticated";
+static IMPERSONATE_UID: HeaderName = HeaderName::from_static("impersonate-uid");
+pub(crate) const AUTHENTICATED: &str = "system:authenticated";
+pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
 
 impl Identity {
     /// The administrator, as whom callers in process ask.
@@ -28,6 +36,7 @@ impl Identity {
         Self {
             user: "k1s-admin".into(),
             groups: vec![MASTERS.into(), AUTHENTICATED.into()],
+            ..Self::default()
         }
     }
 
@@ -37,6 +46,7 @@ impl Identity {
         Self {
             user: "system:anonymous".into(),
             groups: vec![UNAUTHENTICATED.into()],
+            ..Self::default()
         }
     }
 
@@ -49,28 +59,36 @@ impl Identity {
     /// The user whom the `Impersonate-…` headers name, if there are any and this one may impersonate.
     ///
     /// # Errors
-    /// 403 when this user may not; 500 as Kubernetes answers when a group is named without a user.
+    /// 403 when this user may not; 400 when anything but a user is named alone.
     pub fn impersonated(self, headers: &HeaderMap) -> Result<Self, Status> {
-        let user = headers
-            .get(&IMPERSONATE_USER)
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned)
-            .filter(|u| !u.is_empty());
+        // nearly every request is of nobody else
+        if !headers
+            .keys()
+            .any(|name| name.as_str().starts_with("impersonate-"))
+        {
+            return Ok(self);
+        }
+        let text = |name: &HeaderName| {
+            let value = headers.get(name).and_then(|v| v.to_str().ok());
+            value.map(str::to_owned)
+        };
+        let user = text(&IMPERSONATE_USER).filter(|u| !u.is_empty());
         let mut groups: Vec<String> = headers
             .get_all(&IMPERSONATE_GROUP)
             .iter()
             .filter_map(|v| v.to_str().ok())
             .map(str::to_owned)
             .collect();
+        let uid = text(&IMPERSONATE_UID).unwrap_or_default();
+        let extra = impersonated_extra(headers);
         let Some(user) = user else {
-            if groups.is_empty() {
+            let asked = asked_without_user(&groups, &extra, &uid);
+            if asked.is_empty() {
                 return Ok(self);
             }
-            return Err(Status::new(
-                400,
-                "BadRequest",
-                "requested impersonation of groups without impersonating a user",
-            ));
+            return Err(Status::bad_request(format!(
+                "requested [{asked}] without impersonating a user"
+            )));
         };
         if !self.is_master() {
             let message = format!(
@@ -106,75 +124,50 @@ impl Identity {
         {
             groups.push(AUTHENTICATED.into());
         }
-        Ok(Self { user, groups })
+        Ok(Self {
+            user,
+            groups,
+            uid,
+            extra,
+        })
     }
 }
 
-/// What somebody wants to do, as a refusal names it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempt<'a> {
-    /// Verb: `get`, `list`, …
-    pub verb: &'a str,
-    /// Group of the resource.
-    pub group: &'a str,
-    /// Resource, with its subresource: `pods/status`; empty for a path that is no resource.
-    pub resource: &'a str,
-    /// Namespace, empty at the cluster scope.
-    pub namespace: &'a str,
-    /// Name of the object.
-    pub name: &'a str,
-    /// The path of the request.
-    pub path: &'a str,
+/// The values of `Impersonate-Extra-KEY` headers; keys may be escaped as in a URL.
+fn impersonated_extra(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
+    let mut extra = BTreeMap::<String, Vec<String>>::new();
+    for (name, value) in headers {
+        if let Some(key) = name.as_str().strip_prefix("impersonate-extra-")
+            && let Ok(value) = value.to_str()
+        {
+            let key = percent_decode_str(key).decode_utf8_lossy().to_lowercase();
+            extra.entry(key).or_default().push(value.to_owned());
+        }
+    }
+    extra
 }
 
-/// Refuses who may not. Until RBAC is served only members of `system:masters` may, and everybody may ask for health and version.
-///
-/// # Errors
-/// 403 `Forbidden` in the words of Kubernetes.
-pub(crate) fn authorize(identity: &Identity, attempt: &Attempt<'_>) -> Result<(), Status> {
-    if identity.is_master() {
-        return Ok(());
-    }
-    if attempt.resource.is_empty() {
-        let message = format!(
-            "forbidden: User {} cannot {} path {}",
-            quote(&identity.user),
-            attempt.verb,
-            quote(attempt.path)
+/// What is asked for, written as Go writes references: kind, namespace, name, uid, version, resource version, field.
+fn asked_without_user(
+    groups: &[String],
+    extra: &BTreeMap<String, Vec<String>>,
+    uid: &str,
+) -> String {
+    let mut asked: Vec<String> = groups
+        .iter()
+        .map(|group| format!("{{Group  {group}    }}"))
+        .collect();
+    for (key, values) in extra {
+        asked.extend(
+            values
+                .iter()
+                .map(|value| format!("{{UserExtra  {value}  authentication.k8s.io/v1  {key}}}")),
         );
-        return Err(Status::new(403, "Forbidden", message).with_details(Details::default()));
     }
-    let plural = attempt.resource.split('/').next().unwrap_or_default();
-    let qualified = if attempt.group.is_empty() {
-        plural.to_owned()
-    } else {
-        format!("{plural}.{}", attempt.group)
-    };
-    let what = if attempt.name.is_empty() {
-        qualified
-    } else {
-        format!("{qualified} {}", quote(attempt.name))
-    };
-    let scope = if attempt.namespace.is_empty() {
-        "at the cluster scope".to_owned()
-    } else {
-        format!("in the namespace {}", quote(attempt.namespace))
-    };
-    let message = format!(
-        "{what} is forbidden: User {} cannot {} resource {} in API group {} {scope}",
-        quote(&identity.user),
-        attempt.verb,
-        quote(attempt.resource),
-        quote(attempt.group)
-    );
-    Err(
-        Status::new(403, "Forbidden", message).with_details(Details {
-            name: attempt.name.into(),
-            group: attempt.group.into(),
-            kind: plural.into(),
-            ..Details::default()
-        }),
-    )
+    if !uid.is_empty() {
+        asked.push(format!("{{UID  {uid}  authentication.k8s.io/v1  }}"));
+    }
+    asked.join(" ")
 }
 
 #[cfg(test)]
@@ -201,7 +194,8 @@ mod tests {
             jane,
             Identity {
                 user: "jane".into(),
-                groups: vec!["dev".into(), "system:authenticated".into()]
+                groups: vec!["dev".into(), "system:authenticated".into()],
+                ..Identity::default()
             }
         );
         assert!(
@@ -209,28 +203,33 @@ mod tests {
                 .impersonated(&headers(&[("impersonate-user", "joe")]))
                 .is_err()
         );
-        assert!(
-            Identity::admin()
-                .impersonated(&headers(&[("impersonate-group", "dev")]))
-                .is_err()
+        let alone = |name: &'static str, value: &'static str| {
+            let asked = Identity::admin().impersonated(&headers(&[(name, value)]));
+            asked.unwrap_err().message
+        };
+        assert_eq!(
+            alone("impersonate-group", "dev"),
+            "requested [{Group  dev    }] without impersonating a user"
+        );
+        assert_eq!(
+            alone("impersonate-uid", "u-1"),
+            "requested [{UID  u-1  authentication.k8s.io/v1  }] without impersonating a user"
+        );
+        assert_eq!(
+            alone("impersonate-extra-scopes", "a"),
+            "requested [{UserExtra  a  authentication.k8s.io/v1  scopes}] without impersonating a user"
+        );
+        let scoped = Identity::admin()
+            .impersonated(&headers(&[
+                ("impersonate-user", "jane"),
+                ("impersonate-uid", "u-1"),
+                ("impersonate-extra-example.com%2fkey", "v"),
+            ]))
+            .unwrap();
+        assert_eq!(
+            (scoped.uid.as_str(), &scoped.extra["example.com/key"]),
+            ("u-1", &vec!["v".to_owned()])
         );
         assert_eq!(jane.clone().impersonated(&HeaderMap::new()).unwrap(), jane);
-    }
-
-    #[test]
-    fn a_refusal_names_what_was_wanted() {
-        let attempt = Attempt {
-            verb: "list",
-            group: "apps",
-            resource: "deployments",
-            namespace: "n",
-            name: "",
-            path: "",
-        };
-        let status = authorize(&Identity::anonymous(), &attempt).unwrap_err();
-        assert_eq!(
-            status.message,
-            "deployments.apps is forbidden: User \"system:anonymous\" cannot list resource \"deployments\" in API group \"apps\" in the namespace \"n\""
-        );
     }
 }

@@ -13,11 +13,12 @@ use k1s_core::status::{Details, Status};
 
 use crate::answer;
 use crate::api::{Api, Exchange, verb};
+use crate::authorization::{Attempt, authorize};
 use crate::body::Body;
 use crate::clock;
 use crate::content::MOST_BODY_BYTES;
 use crate::discovery;
-use crate::identity::{Attempt, Identity, authorize};
+use crate::identity::{AUTHENTICATED, Identity};
 use crate::namespaces;
 use crate::negotiate::failure_encoding;
 use crate::options::Query;
@@ -115,17 +116,7 @@ impl Api {
             }
             Route::Resource(target) => target,
             Route::UnknownResource => {
-                authorize(
-                    &identity,
-                    &Attempt {
-                        verb: method_verb(&parts.method),
-                        group: "",
-                        resource: "",
-                        namespace: "",
-                        name: "",
-                        path,
-                    },
-                )?;
+                authorize_path(&identity, &parts.method, path)?;
                 return Err(Status::no_such_resource());
             }
             Route::Other => return self.other(&parts, &identity),
@@ -154,19 +145,7 @@ impl Api {
         identity: &Identity,
     ) -> Result<Response<Body>, Status> {
         let path = parts.uri.path();
-        if !for_everybody(path) {
-            authorize(
-                identity,
-                &Attempt {
-                    verb: method_verb(&parts.method),
-                    group: "",
-                    resource: "",
-                    namespace: "",
-                    name: "",
-                    path,
-                },
-            )?;
-        }
+        authorize_path(identity, &parts.method, path)?;
         let own = if discovery::tells_of_kinds(path) {
             self.own_kinds()?
         } else {
@@ -203,8 +182,8 @@ impl Api {
         now_seconds: i64,
     ) -> Result<Identity, Status> {
         if let Some(mut identity) = parts.extensions.remove::<Identity>() {
-            if !identity.groups.iter().any(|g| g == "system:authenticated") {
-                identity.groups.push("system:authenticated".into());
+            if !identity.groups.iter().any(|g| g == AUTHENTICATED) {
+                identity.groups.push(AUTHENTICATED.into());
             }
             return Ok(identity);
         }
@@ -212,8 +191,9 @@ impl Api {
             .headers
             .get(header::AUTHORIZATION)
             .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.strip_prefix("Bearer "))
-            .map(str::trim)
+            .and_then(|v| v.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+            .map(|(_, token)| token.trim())
             .unwrap_or_default();
         if bearer.is_empty() {
             Ok(Identity::anonymous())
@@ -223,16 +203,37 @@ impl Api {
     }
 }
 
-/// Health and version are told to everybody.
-fn for_everybody(path: &str) -> bool {
-    let path = path.trim_end_matches('/');
-    path == "/version"
-        || ["/healthz", "/livez", "/readyz"].iter().any(|p| {
-            path == *p
-                || path
-                    .strip_prefix(p)
-                    .is_some_and(|rest| rest.starts_with('/'))
-        })
+/// Asks for a path that is nobody's: one that stands where resources do is refused as a resource.
+fn authorize_path(identity: &Identity, method: &Method, path: &str) -> Result<(), Status> {
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let (group, rest) = match segments.as_slice() {
+        ["api", _, rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => ("", &[][..]),
+    };
+    let (namespace, rest) = match rest {
+        ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+        rest => ("", rest),
+    };
+    let mut attempt = Attempt::on_path(method_verb(method), path);
+    if let [plural, rest @ ..] = rest {
+        let name = rest.first().copied().unwrap_or_default();
+        attempt = Attempt {
+            verb: match (method.as_str(), name) {
+                ("GET", "") => "list",
+                ("POST", _) => "create",
+                ("PUT", _) => "update",
+                ("DELETE", "") => "deletecollection",
+                _ => attempt.verb,
+            },
+            group,
+            resource: plural,
+            namespace,
+            name,
+            path,
+        };
+    }
+    authorize(identity, &attempt)
 }
 
 fn authorize_target(method: &Method, target: &Target, exchange: &Exchange) -> Result<(), Status> {

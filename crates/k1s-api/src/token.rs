@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Service account tokens: JSON Web Tokens (RFC 7519) signed with ES256.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use k1s_core::object::text;
+use k1s_core::object::{self, text};
 use k1s_core::status::Status;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::identity::Identity;
+use crate::identity::{AUTHENTICATED, Identity};
 
 /// Who issues the tokens, and for whom, if nothing else is asked.
-pub(crate) const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// Signs and verifies with a P-256 key. The listener, which has a library for it, brings one.
 pub trait Signer: Send + Sync {
@@ -96,10 +97,18 @@ pub(crate) fn secret_claims(
 /// # Errors
 /// 401 for a token that is not ours, has expired, or is of an account that is gone.
 pub(crate) fn authenticate(api: &Api, token: &str, now_seconds: i64) -> Result<Identity, Status> {
-    verify(api, token, now_seconds).ok_or_else(|| Status::new(401, "Unauthorized", "Unauthorized"))
+    verify(api, token, &[ISSUER], now_seconds)
+        .map(|verified| verified.identity)
+        .ok_or_else(|| Status::new(401, "Unauthorized", "Unauthorized"))
 }
 
-fn verify(api: &Api, token: &str, now_seconds: i64) -> Option<Identity> {
+/// The user whom a token names to those whom it is for.
+pub(crate) fn verify(
+    api: &Api,
+    token: &str,
+    audiences: &[&str],
+    now_seconds: i64,
+) -> Option<Verified> {
     let signer = api.0.options.token_key.0.as_ref()?;
     let (message, signature) = token.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;
@@ -118,28 +127,89 @@ fn verify(api: &Api, token: &str, now_seconds: i64) -> Option<Identity> {
     {
         return None;
     }
-    if let Some(audiences) = claims.get("aud").and_then(Value::as_array)
-        && !audiences.iter().any(|a| a == ISSUER)
-    {
+    // a token in a Secret is for the API alone
+    let own = [Value::from(ISSUER)];
+    let of_token = claims.get("aud").and_then(Value::as_array);
+    let of_token = of_token.map_or(&own[..], Vec::as_slice);
+    let common: Vec<String> = of_token
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|audience| audiences.contains(audience))
+        .map(str::to_owned)
+        .collect();
+    if common.is_empty() {
         return None;
     }
-    let subject = text(&claims, &["sub"]).strip_prefix("system:serviceaccount:")?;
+    let identity = identity(api, &claims)?;
+    Some(Verified {
+        identity,
+        audiences: common,
+    })
+}
+
+/// A token that was found good.
+pub(crate) struct Verified {
+    pub(crate) identity: Identity,
+    /// Those of the audiences asked for that the token is for.
+    pub(crate) audiences: Vec<String>,
+}
+
+/// The account of a token's claims, if it and what the token is bound to are still there.
+fn identity(api: &Api, claims: &Value) -> Option<Identity> {
+    let subject = text(claims, &["sub"]).strip_prefix("system:serviceaccount:")?;
     let (namespace, name) = subject.split_once(':')?;
-    let uid = match text(&claims, &["kubernetes.io", "serviceaccount", "uid"]) {
+    let uid = match text(claims, &["kubernetes.io", "serviceaccount", "uid"]) {
         "" => text(
-            &claims,
+            claims,
             &["kubernetes.io/serviceaccount/service-account.uid"],
         ),
         uid => uid,
     };
-    let accounts = k1s_core::kinds::of_kind("", "v1", "ServiceAccount")?;
-    let (account, _) = api.load(accounts, namespace, name).ok()??;
-    (k1s_core::object::uid(&account) == uid).then(|| Identity {
+    let is_there = |kind: &str, namespace: &str, name: &str, uid: &str| -> Option<bool> {
+        let kind = k1s_core::kinds::of_kind("", "v1", kind)?;
+        let (object, _) = api.load(kind, namespace, name).ok()??;
+        Some(uid.is_empty() || object::uid(&object) == uid)
+    };
+    if uid.is_empty() || !is_there("ServiceAccount", namespace, name, uid)? {
+        return None;
+    }
+    let mut extra = BTreeMap::new();
+    let mut tell = |key: &str, value: String| {
+        extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
+    };
+    for (kind, field, within) in [
+        ("Pod", "pod", namespace),
+        ("Secret", "secret", namespace),
+        ("Node", "node", ""),
+    ] {
+        let of = |key: &str| text(claims, &["kubernetes.io", field, key]);
+        if of("name").is_empty() {
+            continue;
+        }
+        if !is_there(kind, within, of("name"), of("uid"))? {
+            return None;
+        }
+        if kind != "Secret" {
+            tell(&format!("{field}-name"), of("name").to_owned());
+            tell(&format!("{field}-uid"), of("uid").to_owned());
+        }
+    }
+    let secret = text(claims, &["kubernetes.io/serviceaccount/secret.name"]);
+    if !secret.is_empty() && !is_there("Secret", namespace, secret, "")? {
+        return None;
+    }
+    let id = text(claims, &["jti"]);
+    if !id.is_empty() {
+        tell("credential-id", format!("JTI={id}"));
+    }
+    Some(Identity {
         user: format!("system:serviceaccount:{namespace}:{name}"),
         groups: vec![
             "system:serviceaccounts".into(),
             format!("system:serviceaccounts:{namespace}"),
-            "system:authenticated".into(),
+            AUTHENTICATED.into(),
         ],
+        uid: uid.to_owned(),
+        extra,
     })
 }

@@ -320,7 +320,7 @@ mod tests {
                     2,
                     2,
                     true,
-                    "json: offset 18 (line 3): invalid character 'x' looking for beginning of value",
+                    "json: offset 17 (line 3): invalid character 'x' looking for beginning of value",
                 ),
             ],
         );

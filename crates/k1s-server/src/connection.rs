@@ -143,6 +143,7 @@ fn identity(certificate: &[u8]) -> Option<Identity> {
     (!subject.common_name.is_empty()).then_some(Identity {
         user: subject.common_name,
         groups: subject.organizations,
+        ..Identity::default()
     })
 }
 

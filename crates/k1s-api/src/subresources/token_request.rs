@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `serviceaccounts/token`: a token that expires, bound to its account and to another object if asked.
 
-use k1s_core::field::Errors;
+use k1s_core::field::{Errors, quote};
 use k1s_core::kinds;
 use k1s_core::object::{self, int, list, text};
 use k1s_core::schema::Schema;
@@ -9,7 +9,7 @@ use k1s_core::status::Status;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::api::{Api, Exchange};
+use crate::api::{Api, Exchange, kind_details};
 use crate::clock;
 use crate::content::{self, Expected};
 use crate::negotiate::Forms;
@@ -53,10 +53,15 @@ pub(super) async fn create(
     match object::name(&request) {
         "" => object::set(&mut request, &["metadata", "name"], target.name.as_str()),
         own if own != target.name => {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({own}) does not match the name on the URL ({})",
-                target.name
-            )));
+            let mut errors = Errors::new();
+            let why = "must match the service account name if specified";
+            errors.invalid_text("metadata.name", own, why);
+            return Err(Status::invalid(
+                expected.group,
+                expected.kind,
+                &target.name,
+                errors,
+            ));
         }
         _ => {}
     }
@@ -105,6 +110,7 @@ pub(super) async fn create(
         &["metadata", "creationTimestamp"],
         clock::rfc3339(now),
     );
+    object::set(&mut request, &["metadata", "uid"], random::uid());
     request["status"] =
         json!({"token": text, "expirationTimestamp": clock::rfc3339(now + seconds)});
     Ok(Answer::Value {
@@ -174,10 +180,13 @@ fn bind(api: &Api, target: &Target, request: &Value, claims: &mut Value) -> Resu
     };
     let uid = text(reference, &["uid"]);
     if !uid.is_empty() && uid != object::uid(&bound) {
-        let why = format!(
-            "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        let message = format!(
+            "Operation cannot be fulfilled on {} {}: the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated",
+            kind.kind,
+            quote(name)
         );
-        return Err(Status::conflict(kind, name, &why));
+        let details = kind_details(kind, name);
+        return Err(Status::new(409, "Conflict", message).with_details(details));
     }
     if kind.kind == "Pod" {
         let account = text(&bound, &["spec", "serviceAccountName"]);

@@ -111,7 +111,7 @@ fn url(cx: &Context, flags: &Parsed, verb: &str, path: &str) -> Result<Value> {
         ));
     }
     if !URL_VERBS.contains(&verb) {
-        cx.warn(&format!("verb '{verb}' is not a known verb"));
+        warn(cx, &format!("verb '{verb}' is not a known verb"));
     }
     Ok(json!({ "nonResourceAttributes": { "path": path, "verb": verb } }))
 }
@@ -135,10 +135,15 @@ async fn resource(
             Ok(resource) => (*resource).clone(),
             Err(Error::NoResource { .. }) => {
                 if !NOT_SERVED.contains(&lower.as_str()) {
-                    cx.warn(&match lower.split_once('.') {
-                        None => format!("the server doesn't have a resource type '{lower}'"),
-                        Some((resource, group)) => format!("the server doesn't have a resource type '{resource}' in group '{group}'"),
-                    });
+                    warn(
+                        cx,
+                        &match lower.split_once('.') {
+                            None => format!("the server doesn't have a resource type '{lower}'"),
+                            Some((resource, group)) => format!(
+                                "the server doesn't have a resource type '{resource}' in group '{group}'"
+                            ),
+                        },
+                    );
                 }
                 Resource {
                     plural: word.to_owned(),
@@ -155,13 +160,13 @@ async fn resource(
         } else {
             format!(" in group '{}'", found.group)
         };
-        cx.warn(&format!(
-            "resource '{}' is not namespace scoped{group}",
-            found.plural
-        ));
+        warn(
+            cx,
+            &format!("resource '{}' is not namespace scoped{group}", found.plural),
+        );
     }
     if !RESOURCE_VERBS.contains(&verb) {
-        cx.warn(&format!("verb '{verb}' is not a known verb"));
+        warn(cx, &format!("verb '{verb}' is not a known verb"));
     }
     let attributes = [
         ("namespace", namespace),
@@ -214,6 +219,11 @@ async fn rules(cx: &Context, flags: &Parsed, namespace: &str) -> Result {
     };
     let lines: String = table(&rules).into_iter().map(|line| line + "\n").collect();
     cx.print(tabwriter::table(&format!("{titles}{lines}")))
+}
+
+/// Warns, and leaves a line free.
+fn warn(cx: &Context, text: &str) {
+    cx.warn(&format!("{text}\n"));
 }
 
 async fn review(cx: &Context, kind: &str, spec: Value) -> Result<Value> {
