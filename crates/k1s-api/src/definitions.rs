@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::storage::{self, Stored};
 
-pub(crate) use life::{accept, gone, mark_terminating, written};
+pub(crate) use life::{accept, accept_refused, gone, mark_terminating, written};
 
 /// The group of definitions.
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";
@@ -170,13 +170,11 @@ pub(crate) struct Known(Mutex<HashMap<String, Seen>>);
 #[derive(Clone, Copy)]
 struct Seen {
     revision: Revision,
-    /// None while it is not established.
+    /// None while it is not established, or has no room.
     definition: Option<&'static Definition>,
+    /// Why it is not compiled though it is established.
+    no_room: Option<NoRoom>,
     terminating: bool,
-}
-
-fn no_room(error: NoRoom) -> Status {
-    Status::internal(error)
 }
 
 impl Api {
@@ -202,7 +200,16 @@ impl Api {
         if let Some(found) = brought.find(|d| d.name == name) {
             return Ok(Some(found));
         }
-        Ok(self.stored_definition(&name)?.and_then(|s| s.definition))
+        match self.stored_definition(&name)? {
+            Some(Seen {
+                no_room: Some(why), ..
+            }) => Err(Status::new(
+                503,
+                "ServiceUnavailable",
+                format!("{name} is not served: {why}"),
+            )),
+            seen => Ok(seen.and_then(|s| s.definition)),
+        }
     }
 
     fn brought(&self) -> Result<&[&'static Definition], Status> {
@@ -237,20 +244,18 @@ impl Api {
             return Ok(seen);
         }
         let read = stored.object(definition_kind())?;
+        let compiled = names::is_established(&read).then(|| Definition::of(&read));
         let seen = Seen {
             revision: stored.revision,
-            definition: if names::is_established(&read) {
-                Some(Definition::of(&read).map_err(no_room)?)
-            } else {
-                None
-            },
+            definition: compiled.as_ref().and_then(|c| c.as_ref().ok().copied()),
+            no_room: compiled.and_then(Result::err),
             terminating: object::is_deleting(&read),
         };
         self.known(|known| known.insert(name.to_owned(), seen));
         Ok(seen)
     }
 
-    /// All definitions that are established.
+    /// All definitions that are established and have room in this process.
     pub(crate) fn own_definitions(&self) -> Result<Vec<&'static Definition>, Status> {
         let mut all = self.brought()?.to_vec();
         let brought = all.len();

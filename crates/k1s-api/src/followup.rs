@@ -194,6 +194,7 @@ impl Api {
     async fn resume(&self) {
         let storage = self.storage();
         let (store, tenant) = (&*storage.store, storage.tenant());
+        definitions::accept_refused(self).await;
         for uid in unfinished::orphaned(store, tenant).unwrap_or_default() {
             garbage::collect_dependents_of(self, &uid).await;
         }

@@ -8,13 +8,25 @@ use serde_json::Value;
 
 use super::{Definition, definition_kind};
 use crate::amend::amend;
-use crate::api::{Api, Exchange};
+use crate::api::{Api, Exchange, contains};
 use crate::clock;
 use crate::options::DeleteOptions;
 use crate::verbs::delete::delete_object;
 
 /// The finalizer that a definition gets when it is deleted, until its objects are gone.
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Why a definition is not established that has its names: its content is more than the process can compile.
+const NO_ROOM: &str = "NoRoomToCompile";
+
+/// Tries again to establish what an earlier process had no room for.
+pub(crate) async fn accept_refused(api: &Api) {
+    for (name, stored) in api.scan_definitions().unwrap_or_default() {
+        if contains(&stored.bytes, NO_ROOM.as_bytes()) {
+            accept(api, &name).await;
+        }
+    }
+}
 
 /// Marks a definition that is deleted for the first time.
 pub(crate) fn mark_terminating(definition: &mut Value, now: &str) {
@@ -74,6 +86,19 @@ async fn try_accept(api: &Api, name: &str) -> Result<(), Status> {
     let Some((definition, _)) = api.load(kind, "", name)? else {
         return Ok(());
     };
+    if let Err(why) = Definition::of(&definition) {
+        let told = names::condition(&definition, "Established");
+        if told.is_some_and(|c| text(c, &["reason"]) == NO_ROOM) {
+            return Ok(());
+        }
+        return amend(api, kind, "", name, |definition| {
+            let mut status = definition["status"].take();
+            let why = why.to_string();
+            names::set(&mut status, "Established", "False", NO_ROOM, &why, &now);
+            definition["status"] = status;
+        })
+        .await;
+    }
     if names::established(&definition, &now).is_some() {
         amend(api, kind, "", name, |definition| {
             if let Some(status) = names::established(definition, &now) {

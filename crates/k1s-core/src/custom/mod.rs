@@ -94,7 +94,7 @@ pub struct Scale {
 }
 
 /// There is no room for another definition.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this process has compiled {MOST_BYTES} bytes of different definitions and takes no more; restart it to go on"
 )]
