@@ -80,11 +80,20 @@ impl<F: NorFlash> Storage<F> {
     ///
     /// # Errors
     /// [`Error::Layout`] when the chip cannot be divided, [`Error::Medium`] when the flash fails.
-    pub fn open(mut flash: F) -> Result<Self> {
-        let layout = Layout::of(&flash)?;
-        let manifests = Kv::open(&mut flash, layout.manifests, layout.sector)?;
-        let data = Kv::open(&mut flash, layout.data, layout.sector)?;
-        let logs = Rolling::open(&mut flash, layout.logs, layout.sector)?;
+    pub fn open(flash: F) -> Result<Self> {
+        Self::open_or_return(flash).map_err(|(_, error)| error)
+    }
+
+    /// As [`Storage::open`], but a flash that fails is given back, to be tried again.
+    ///
+    /// # Errors
+    /// See [`Storage::open`].
+    pub fn open_or_return(mut flash: F) -> core::result::Result<Self, (F, Error)> {
+        let parts = Self::areas(&mut flash);
+        let (layout, manifests, data, logs) = match parts {
+            Ok(parts) => parts,
+            Err(error) => return Err((flash, error)),
+        };
         let images = Images {
             area: layout.images,
             sector: layout.sector,
@@ -97,8 +106,18 @@ impl<F: NorFlash> Storage<F> {
             data,
             logs,
         };
-        storage.remove_orphans()?;
-        Ok(storage)
+        match storage.remove_orphans() {
+            Ok(()) => Ok(storage),
+            Err(error) => Err((storage.flash, error)),
+        }
+    }
+
+    fn areas(flash: &mut F) -> Result<(Layout, Kv, Kv, Rolling)> {
+        let layout = Layout::of(flash)?;
+        let manifests = Kv::open(flash, layout.manifests, layout.sector)?;
+        let data = Kv::open(flash, layout.data, layout.sector)?;
+        let logs = Rolling::open(flash, layout.logs, layout.sector)?;
+        Ok((layout, manifests, data, logs))
     }
 
     /// How the chip is divided.
@@ -429,6 +448,22 @@ impl<F: NorFlash> Storage<F> {
             self.data.remove(&mut self.flash, &key)?;
         }
         Ok(())
+    }
+
+    /// Everyone who has data.
+    ///
+    /// # Errors
+    /// [`Error::Medium`] when the flash fails.
+    pub fn data_owners(&mut self) -> Result<Vec<String>> {
+        let mut owners: Vec<String> = Vec::new();
+        for key in self.data.keys(&mut self.flash, b"")? {
+            let owner = key.split(|byte| *byte == 0).next().unwrap_or_default();
+            let owner = String::from_utf8_lossy(owner);
+            if !owners.iter().any(|known| **known == *owner) {
+                owners.push(owner.into_owned());
+            }
+        }
+        Ok(owners)
     }
 
     // ---- logs ----

@@ -14,8 +14,8 @@ use alloc::vec::Vec;
 use crate::backoff::{Backoff, Random};
 use crate::conditions::Conditions;
 use crate::connection::{Connection, Order, Phase};
-use crate::event::Events;
-use crate::facts::{Config, Usage};
+use crate::event::{About, Events};
+use crate::facts::{CRASHES, Config, Usage};
 use crate::http::Event;
 use crate::json::{Limits, Reader, Shape, Taken};
 use crate::kubelet::Kubelet;
@@ -45,6 +45,8 @@ pub const LEASE_MS: Ms = 10_000;
 pub const STATUS_MS: Ms = 300_000;
 /// How often what is in use is looked at.
 const OBSERVE_MS: Ms = 10_000;
+/// How long safe mode lasts, and how long a board must run with its pods until earlier crashes are forgotten.
+const PROOF_MS: Ms = 600_000;
 
 /// What an answer belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +132,10 @@ pub struct Agent {
     pub(crate) counters: Counters,
     pub(crate) kubelet: Kubelet,
     pub(crate) started: Ms,
+    /// Until when no containers are started because the board has crashed again and again.
+    safe_until: Option<Ms>,
+    /// When the board has run long enough; `None` once that was told.
+    stable_at: Option<Ms>,
     asked_at: Ms,
     was_ready: bool,
     fuel_left: u64,
@@ -167,7 +173,7 @@ impl Agent {
             connections: [Connection::new(), Connection::new(), Connection::new()],
             standing: Standing::Unknown,
             node_uid: String::new(),
-            conditions: Conditions::default(),
+            conditions: Conditions::new(config.crashes >= CRASHES),
             usage: Usage::default(),
             status_due: 0,
             status_whole: true,
@@ -187,6 +193,8 @@ impl Agent {
             counters: Counters::default(),
             kubelet: Kubelet::default(),
             started: now,
+            safe_until: (config.crashes >= CRASHES).then_some(now + PROOF_MS),
+            stable_at: (config.crashes > 0).then_some(now + PROOF_MS),
             asked_at: 0,
             was_ready: false,
             fuel_left: 0,
@@ -418,6 +426,8 @@ impl Agent {
             self.observe_due = now + OBSERVE_MS;
             self.observe(now, runtime);
         }
+        self.prove(now, runtime);
+        self.kubelet.expire(now);
         let work = self.work(now, runtime);
         self.pods.sweep(runtime);
         self.pin_map.apply(
@@ -432,10 +442,42 @@ impl Agent {
         let mut at = |time: Option<Ms>| next = next.min(time.unwrap_or(Ms::MAX));
         at(work);
         at(Some(self.observe_due));
+        at(self.safe_until);
+        at(self.stable_at);
+        at(self.kubelet.expires_at());
         for n in 0..SLOTS {
             at(self.slot_due(n, now));
         }
         next.max(now)
+    }
+
+    /// Ends safe mode when its time is over, and tells the board when it has run long enough.
+    fn prove(&mut self, now: Ms, runtime: &mut dyn Runtime) {
+        if self.safe_until.is_some_and(|until| now >= until) {
+            self.safe_until = None;
+            // It proves itself with its pods from now on.
+            self.stable_at = Some(now + PROOF_MS);
+            self.conditions.leave_safe_mode(self.clock.now(now));
+            self.status_due = self.status_due.min(now);
+            for work in &mut self.pods.all {
+                work.look_again("SafeMode", now);
+            }
+        }
+        if self.stable_at.is_some_and(|at| now >= at) {
+            self.stable_at = None;
+            runtime.stable();
+        }
+        if let Some(failure) = runtime.take_failure() {
+            let about = About::node(&self.config);
+            let now = self.clock.now(now);
+            self.events.add(about, true, "FlashFailed", failure, now);
+        }
+    }
+
+    /// Whether containers are not started because the board has crashed again and again.
+    #[must_use]
+    pub fn is_safe_mode(&self) -> bool {
+        self.safe_until.is_some()
     }
 
     /// When a connection needs attention, if no byte comes before.
@@ -470,6 +512,7 @@ impl Agent {
                 .hardware
                 .memory_allocatable
                 .saturating_sub(self.pods.memory()),
+            is_safe_mode: self.safe_until.is_some(),
             config: &self.config,
             runtime,
             events: &mut self.events,

@@ -9,7 +9,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
-use pico_board::Board;
+use pico_board::{Board, Reset as _};
 use pico_eci::{
     Blob, Container, Engine, Grant, HostError, Image, Limits, PublicKey, StartError, Verifier,
     VerifyError,
@@ -31,10 +31,21 @@ pub struct BoardRuntime<B, F, E> {
     flash: Option<F>,
     storage: Option<Storage<F>>,
     deliver: Deliver<F>,
+    /// Whether the flash has the images that the board comes with.
+    is_delivered: bool,
+    /// The pods whose storage is kept, until storage is opened and the rest can be freed.
+    kept: Option<Vec<String>>,
+    /// Whether crashes of this board may be counted in flash.
+    has_crashed: bool,
+    failure: Option<String>,
     capacity: u64,
     used: u64,
     fuel_per_second: u32,
 }
+
+/// Whose data the number of crashes is; no pod has this name.
+const BOOT: &str = "/boot";
+const CRASHES: &[u8] = b"crashes";
 
 impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
     /// A runtime of a board with this flash; images must be signed by one of these keys.
@@ -55,6 +66,10 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
             flash: Some(flash),
             storage: None,
             deliver,
+            is_delivered: false,
+            kept: None,
+            has_crashed: true,
+            failure: None,
             capacity,
             used: 0,
             fuel_per_second,
@@ -67,18 +82,92 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
         self.capacity
     }
 
-    /// The storage.
+    /// The storage. A flash that fails is tried again the next time.
     ///
     /// # Errors
     /// When the flash cannot be divided or fails.
     pub fn storage(&mut self) -> Result<&mut Storage<F>, Error> {
         if let Some(flash) = self.flash.take() {
-            let mut storage = Storage::open(flash)?;
-            (self.deliver)(&mut storage)?;
-            self.used = storage.usage()?.data_used.into();
-            self.storage = Some(storage);
+            match Storage::open_or_return(flash) {
+                Ok(storage) => self.storage = Some(storage),
+                Err((flash, error)) => {
+                    self.flash = Some(flash);
+                    return Err(self.failed("the flash cannot be opened", error));
+                }
+            }
+            self.is_delivered = false;
+            self.opened();
         }
         self.storage.as_mut().ok_or(Error::NotFound)
+    }
+
+    /// Storage was opened: what waited for it is done. What of it fails is said and takes nothing else away.
+    fn opened(&mut self) {
+        let Some(storage) = &mut self.storage else {
+            return;
+        };
+        let kept = self.kept.take();
+        let freed = kept.map_or(Ok(()), |kept| free_others(storage, &kept));
+        let forgotten = if self.has_crashed {
+            Ok(())
+        } else {
+            forget_crashes(storage)
+        };
+        if let Err(error) = freed.and(forgotten).and_then(|()| self.measure()) {
+            self.failed("storage that nobody owns cannot be freed", error);
+        }
+        self.supply();
+    }
+
+    /// Gives the flash the images that the board comes with, if it does not have them.
+    fn supply(&mut self) {
+        let Some(storage) = self.storage.as_mut().filter(|_| !self.is_delivered) else {
+            return;
+        };
+        match (self.deliver)(storage).and_then(|()| self.measure()) {
+            Ok(()) => self.is_delivered = true,
+            Err(error) => {
+                self.failed(
+                    "the images that the board comes with cannot be written",
+                    error,
+                );
+            }
+        }
+    }
+
+    fn measure(&mut self) -> Result<(), Error> {
+        if let Some(storage) = &mut self.storage {
+            self.used = storage.usage()?.data_used.into();
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, what: &str, error: Error) -> Error {
+        self.failure = Some(format!("{what}: {}", chain(&error)));
+        error
+    }
+
+    /// Begins a run of the board. Says how many in a row ended by a crash of the firmware, this one's predecessor
+    /// included: the count is kept in flash and is forgotten when the board is switched off or reset by hand.
+    pub fn boot(&mut self) -> u32 {
+        self.has_crashed = self.board.reset().reason().is_crash();
+        if !self.has_crashed {
+            return 0;
+        }
+        let counted = self.storage().and_then(|storage| {
+            let before = match storage.read_data(BOOT, CRASHES) {
+                Ok(bytes) => bytes.first().copied().unwrap_or(0),
+                Err(Error::NotFound | Error::Damaged) => 0,
+                Err(error) => return Err(error),
+            };
+            let crashes = before.saturating_add(1);
+            storage.write_data(BOOT, CRASHES, &[crashes], 64)?;
+            Ok(crashes.into())
+        });
+        counted.unwrap_or_else(|error| {
+            self.failed("the crash cannot be counted", error);
+            1
+        })
     }
 
     /// The power goes and comes back: what is in flash stays.
@@ -86,11 +175,15 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
         if let Some(storage) = self.storage.take() {
             self.flash = Some(storage.into_flash());
         }
+        (self.kept, self.has_crashed) = (None, true);
     }
 
-    /// The flash, where storage was opened already.
+    /// The flash.
     pub fn flash(&mut self) -> Option<&mut F> {
-        self.storage.as_mut().map(Storage::flash)
+        match &mut self.storage {
+            Some(storage) => Some(storage.flash()),
+            None => self.flash.as_mut(),
+        }
     }
 
     /// Does something with a verified image.
@@ -99,7 +192,12 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
         name: &str,
         act: impl FnOnce(&E, &mut Image<&mut dyn Blob>) -> T,
     ) -> Result<T, Refusal> {
-        self.storage().map_err(Refusal::Flash)?;
+        let found = self.storage().and_then(|s| s.image_by_reference(name));
+        match found {
+            Err(Error::NotFound) => self.supply(),
+            Err(error) => return Err(Refusal::Flash(error)),
+            Ok(_) => {}
+        }
         let storage = self
             .storage
             .as_mut()
@@ -112,6 +210,23 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
             .verify_digest(blob, stored.digest)
             .map_err(Refusal::Verify)?;
         Ok(act(&self.engine, &mut image))
+    }
+}
+
+/// Frees what pods have stored that are none of these. Who has a `/` in the name is no uid: a pod that comes back.
+fn free_others<F: NorFlash>(storage: &mut Storage<F>, uids: &[String]) -> Result<(), Error> {
+    for owner in storage.data_owners()? {
+        if !owner.contains('/') && !uids.contains(&owner) {
+            storage.remove_owner(&owner)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_crashes<F: NorFlash>(storage: &mut Storage<F>) -> Result<(), Error> {
+    match storage.remove_data(BOOT, CRASHES) {
+        Err(Error::NotFound | Error::Damaged) => Ok(()),
+        done => done,
     }
 }
 
@@ -203,14 +318,48 @@ impl<B: Board, F: NorFlash, E: Engine> Runtime for BoardRuntime<B, F, E> {
         storage
             .write_data(owner, key, value, limit_bytes)
             .map_err(host_error)?;
-        self.used = storage.usage().map_err(host_error)?.data_used.into();
-        Ok(())
+        self.measure().map_err(host_error)
     }
 
     fn remove(&mut self, owner: &str, key: &[u8]) -> Result<(), HostError> {
         let storage = self.storage().map_err(host_error)?;
         storage.remove_data(owner, key).map_err(host_error)?;
-        self.used = storage.usage().map_err(host_error)?.data_used.into();
-        Ok(())
+        self.measure().map_err(host_error)
+    }
+
+    fn forget(&mut self, owner: &str) -> Result<(), HostError> {
+        // As long as storage is closed nothing of this run is in it.
+        if let Some(kept) = &mut self.kept {
+            kept.retain(|uid| uid != owner);
+        }
+        let Some(storage) = &mut self.storage else {
+            return Ok(());
+        };
+        let freed = storage.remove_owner(owner).and_then(|()| self.measure());
+        freed.map_err(|error| host_error(self.failed("storage cannot be freed", error)))
+    }
+
+    fn keep(&mut self, uids: Vec<String>) -> Result<(), HostError> {
+        let Some(storage) = &mut self.storage else {
+            self.kept = Some(uids);
+            return Ok(());
+        };
+        let freed = free_others(storage, &uids).and_then(|()| self.measure());
+        freed.map_err(|error| host_error(self.failed("storage cannot be freed", error)))
+    }
+
+    fn stable(&mut self) {
+        if !core::mem::replace(&mut self.has_crashed, false) {
+            return;
+        }
+        if let Some(storage) = &mut self.storage
+            && let Err(error) = forget_crashes(storage)
+        {
+            self.failed("the count of crashes cannot be cleared", error);
+        }
+    }
+
+    fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
     }
 }

@@ -23,6 +23,7 @@ struct Condition {
 #[derive(Debug, Clone)]
 pub(crate) struct Conditions([Condition; 7]);
 
+const READY: usize = 0;
 const MEMORY: usize = 1;
 const DISK: usize = 2;
 
@@ -102,6 +103,25 @@ impl Default for Conditions {
 }
 
 impl Conditions {
+    /// Those of a node that begins to run, in safe mode or as usual.
+    pub(crate) fn new(is_safe_mode: bool) -> Self {
+        let mut new = Self::default();
+        if is_safe_mode {
+            let ready = &mut new.0[READY];
+            ready.status = false;
+            ready.words[1] = (
+                "SafeMode",
+                "the board has crashed again and again: it starts no containers for ten minutes",
+            );
+        }
+        new
+    }
+
+    /// Safe mode is over.
+    pub(crate) fn leave_safe_mode(&mut self, now: Option<Wall>) {
+        (self.0[READY].status, self.0[READY].since) = (true, now);
+    }
+
     /// Takes notice of what is in use. Says whether a condition changed.
     pub(crate) fn observe(&mut self, usage: Usage, now: Option<Wall>) -> bool {
         let memory = self.pressure(MEMORY, usage.memory, usage.memory_total, now);

@@ -25,6 +25,19 @@ pub(crate) struct About {
     pub(crate) field: String,
 }
 
+impl About {
+    /// The node itself.
+    pub(crate) fn node(config: &Config) -> Self {
+        Self {
+            kind: "Node",
+            namespace: String::new(),
+            name: config.name.clone(),
+            uid: config.name.clone(),
+            field: String::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Event {
     about: About,

@@ -29,6 +29,8 @@ pub struct Config {
     pub boot_id: u64,
     /// Names of the images in flash, `name:tag`.
     pub images: Vec<String>,
+    /// How many runs of this board in a row ended by a crash: from [`CRASHES`] on it starts in safe mode.
+    pub crashes: u32,
     /// The ConfigMap that sets pins, as namespace and name.
     pub pins_map: Option<(String, String)>,
 }
@@ -65,6 +67,9 @@ pub struct Hardware {
     /// Whether the chip knows its temperature.
     pub temperature: bool,
 }
+
+/// How many crashes in a row put a board into safe mode, in which it starts no containers for ten minutes.
+pub const CRASHES: u32 = 3;
 
 /// How many pods a node takes.
 pub const MAX_PODS: usize = 10;

@@ -18,6 +18,10 @@ use crate::time::{Ms, Wall};
 
 /// How many connections are served at a time.
 pub const MAX_CONNECTIONS: usize = 5;
+/// How many of them may follow a log: the others are for whoever only asks.
+pub(crate) const MAX_FOLLOWERS: usize = MAX_CONNECTIONS - 1;
+/// How long a connection may go without a request, or without taking what is said on it, in milliseconds.
+const IDLE_MS: Ms = 60_000;
 
 /// What is still to be said on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,21 +58,75 @@ struct Connection {
     rest: Rest,
     /// Bytes that came while an answer was under way.
     waiting: Vec<u8>,
+    /// Nothing more is answered; it is closed once all was sent.
     close: bool,
+    /// The answer under way is the last one.
+    is_last: bool,
+    /// Since when it is waited for the peer.
+    since: Ms,
+}
+
+impl Connection {
+    /// Whether the peer has nothing to wait for.
+    fn is_idle(&self) -> bool {
+        self.out.is_empty() && self.rest == Rest::Nothing
+    }
+
+    /// When it is given up if the peer does nothing: never while there is nothing to be done but wait for a log.
+    fn expires_at(&self) -> Option<Ms> {
+        (self.is_idle() || !self.out.is_empty()).then_some(self.since + IDLE_MS)
+    }
 }
 
 /// The connections to this node.
 #[derive(Debug, Default)]
 pub(crate) struct Kubelet {
     connections: Vec<Connection>,
+    /// Connections that were given up, for the host to close.
+    expired: Vec<u32>,
     pub(crate) requests: u64,
 }
 
+impl Kubelet {
+    /// Gives up connections whose peer does nothing.
+    pub(crate) fn expire(&mut self, now: Ms) {
+        let expired = &mut self.expired;
+        self.connections.retain(|connection| {
+            let is_late = connection.expires_at().is_some_and(|at| now >= at);
+            if is_late {
+                expired.push(connection.id);
+            }
+            !is_late
+        });
+    }
+
+    /// When the next connection is to be given up.
+    pub(crate) fn expires_at(&self) -> Option<Ms> {
+        self.connections
+            .iter()
+            .filter_map(Connection::expires_at)
+            .min()
+    }
+
+    /// How many connections follow a log.
+    pub(crate) fn followers(&self) -> usize {
+        let follows = |c: &&Connection| matches!(&c.rest, Rest::Log(query) if query.follow);
+        self.connections.iter().filter(follows).count()
+    }
+}
+
 impl Agent {
-    /// Takes a connection to the node's port. Says whether there is room for it; close it if not.
-    pub fn accept(&mut self, id: u32) -> bool {
-        if self.kubelet.connections.len() >= MAX_CONNECTIONS {
-            return false;
+    /// Takes a connection to the node's port. Says whether there is room for it; close it if not. Of connections
+    /// without a request the oldest gives way: see [`Agent::served_expired`].
+    pub fn accept(&mut self, id: u32, now: Ms) -> bool {
+        let all = &mut self.kubelet.connections;
+        if all.len() >= MAX_CONNECTIONS {
+            let idle = all.iter().enumerate().filter(|(_, c)| c.is_idle());
+            let Some((oldest, _)) = idle.min_by_key(|(_, c)| c.since) else {
+                return false;
+            };
+            let given_up = all.remove(oldest);
+            self.kubelet.expired.push(given_up.id);
         }
         self.kubelet.connections.push(Connection {
             id,
@@ -78,8 +136,15 @@ impl Agent {
             rest: Rest::Nothing,
             waiting: Vec::new(),
             close: false,
+            is_last: false,
+            since: now,
         });
         true
+    }
+
+    /// A connection that is to be closed because its peer did nothing for too long; each is named once.
+    pub fn served_expired(&mut self) -> Option<u32> {
+        self.kubelet.expired.pop()
     }
 
     /// Bytes came on a connection to the node's port.
@@ -118,6 +183,9 @@ impl Agent {
         };
         let connection = &mut self.kubelet.connections[n];
         connection.sent += taken;
+        if taken > 0 {
+            connection.since = now;
+        }
         if connection.sent >= connection.out.len() {
             connection.out.clear();
             connection.sent = 0;
@@ -170,6 +238,7 @@ impl Agent {
                 }
                 if rest == Rest::Nothing {
                     connection.out.extend_from_slice(b"0\r\n\r\n");
+                    connection.close = connection.is_last;
                 }
                 connection.rest = rest;
                 // A log that is followed has nothing more to say for now.
@@ -194,10 +263,12 @@ impl Agent {
                 Err(error) => {
                     let mut out = String::new();
                     let body = alloc::format!("{error}\n");
-                    head(400, "text/plain; charset=utf-8", Some(body.len()), &mut out);
+                    let length = Some(body.len());
+                    head(400, "text/plain; charset=utf-8", length, true, &mut out);
                     out.push_str(&body);
                     connection.out = out.into_bytes();
                     connection.close = true;
+                    connection.since = now;
                 }
             }
         }
@@ -209,8 +280,16 @@ impl Agent {
         let mut out = String::new();
         let streams = answer.rest != Rest::Nothing;
         let length = (!streams).then_some(answer.body.len());
-        head(answer.status, answer.content_type, length, &mut out);
+        let is_last = !request.keep_alive;
+        head(
+            answer.status,
+            answer.content_type,
+            length,
+            is_last,
+            &mut out,
+        );
         let connection = &mut self.kubelet.connections[n];
+        connection.since = now;
         connection.out = out.into_bytes();
         if streams {
             if !answer.body.is_empty() {
@@ -220,7 +299,8 @@ impl Agent {
             connection.out.extend_from_slice(answer.body.as_bytes());
         }
         connection.rest = answer.rest;
-        connection.close |= !request.keep_alive && !streams;
+        connection.is_last = is_last;
+        connection.close |= is_last && !streams;
     }
 }
 
@@ -232,18 +312,22 @@ fn chunk(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn head(status: u16, content_type: &str, length: Option<usize>, out: &mut String) {
+fn head(status: u16, content_type: &str, length: Option<usize>, is_last: bool, out: &mut String) {
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        429 => "Too Many Requests",
         _ => "Internal Server Error",
     };
     let _ = write!(
         out,
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\n"
     );
+    if is_last {
+        out.push_str("Connection: close\r\n");
+    }
     match length {
         Some(length) => {
             let _ = write!(out, "Content-Length: {length}\r\n\r\n");

@@ -31,6 +31,6 @@ pub mod time;
 pub use agent::{Agent, Counters, LEASE_MS, PINS, PODS, REQUESTS, SLOTS, STATUS_MS, Slot};
 pub use board_runtime::{BoardRuntime, Deliver};
 pub use connection::Order;
-pub use facts::{Config, Hardware, MAX_PODS, Usage, resource};
+pub use facts::{CRASHES, Config, Hardware, MAX_PODS, Usage, resource};
 pub use kubelet::MAX_CONNECTIONS;
 pub use runtime::{Devices, ImageError, ImageFacts, Runtime};

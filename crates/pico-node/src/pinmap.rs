@@ -137,14 +137,7 @@ impl PinMap {
             .fold(PinSet::EMPTY, |set, pin| set.with(PinSet::one(*pin)));
         self.applied = wanted;
         for why in wrong {
-            let about = About {
-                kind: "Node",
-                namespace: String::new(),
-                name: config.name.clone(),
-                uid: config.name.clone(),
-                field: String::new(),
-            };
-            events.add(about, true, "InvalidPinMap", why, now);
+            events.add(About::node(config), true, "InvalidPinMap", why, now);
         }
     }
 }

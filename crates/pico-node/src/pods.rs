@@ -21,6 +21,8 @@ pub(crate) struct Pods {
     pub(crate) all: Vec<Work>,
     /// Pins that are used by something that is no pod.
     pub(crate) reserved: PinSet,
+    /// Whether a list was read since storage was last looked through.
+    pub(crate) is_listed: bool,
 }
 
 impl Default for Pods {
@@ -28,6 +30,7 @@ impl Default for Pods {
         Self {
             all: Vec::new(),
             reserved: PinSet::EMPTY,
+            is_listed: false,
         }
     }
 }
@@ -81,7 +84,15 @@ impl Pods {
             }
             if !(work.is_gone && (work.is_over() || work.is_stopped())) {
                 self.all.push(work);
+            } else if !work.pod.comes_back {
+                // What fails is said by the runtime, and freed after the next list.
+                let _ = runtime.forget(&work.pod.owner());
             }
+        }
+        // A pod that was deleted while the board was off is in no list.
+        if core::mem::take(&mut self.is_listed) {
+            let uids = self.all.iter().map(|work| work.pod.uid.clone()).collect();
+            let _ = runtime.keep(uids);
         }
     }
 

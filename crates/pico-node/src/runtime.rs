@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use pico_board::{EdgeSet, Level, PinMode};
 use pico_eci::{Capabilities, Container, Grant, HostError, Limits, StartError};
@@ -138,4 +139,22 @@ pub trait Runtime {
     /// # Errors
     /// [`HostError::NotFound`] when there is none.
     fn remove(&mut self, owner: &str, key: &[u8]) -> Result<(), HostError>;
+
+    /// The storage of `owner` is needed no longer: it is freed.
+    ///
+    /// # Errors
+    /// [`HostError::Failed`] when the flash fails; what is left is freed by the next [`Runtime::keep`].
+    fn forget(&mut self, owner: &str) -> Result<(), HostError>;
+
+    /// These are the pods of the node, by uid. Storage whose owner is the uid of another one is freed.
+    ///
+    /// # Errors
+    /// [`HostError::Failed`] when the flash fails.
+    fn keep(&mut self, uids: Vec<String>) -> Result<(), HostError>;
+
+    /// The node has run for ten minutes with its pods: what it counted of earlier crashes is forgotten.
+    fn stable(&mut self);
+
+    /// What has gone wrong with the board since this was last asked, in words, for an event on the Node.
+    fn take_failure(&mut self) -> Option<String>;
 }

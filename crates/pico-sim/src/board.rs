@@ -413,8 +413,8 @@ impl SimBoard {
         }
     }
 
-    /// Cuts the power and switches it on again: what is not in flash is lost. What is wired to the board stays.
-    pub fn power_cycle(&mut self) {
+    /// Starts the board again: what is not in flash is lost. What is wired to the board stays.
+    pub fn restart(&mut self, reason: ResetReason) {
         let mut panel = Panel::new(self.panel.profile);
         for (pin, old) in panel.pins.iter_mut().zip(&self.panel.pins) {
             pin.driven = old.driven;
@@ -422,7 +422,7 @@ impl SimBoard {
         (panel.adc, panel.temperature) = (self.panel.adc, self.panel.temperature);
         self.panel = panel;
         self.clock = HostClock(Instant::now());
-        self.system.reason = ResetReason::PowerOn;
+        self.system.reason = reason;
     }
 }
 

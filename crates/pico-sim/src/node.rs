@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pico_board::{Board as _, Clock as _, Profile};
+use pico_board::{Board as _, Clock as _, Profile, ResetReason};
 use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -66,6 +66,8 @@ pub enum Deed {
     Link(Faults),
     /// The power is cut and comes back.
     PowerCycle,
+    /// The firmware hangs, and the watchdog starts the board again.
+    Crash,
 }
 
 /// What is seen of a node from outside.
@@ -122,8 +124,12 @@ pub(crate) async fn run(
     };
     let mut told_ready = false;
     loop {
+        let crashes = runtime.boot();
         let agent = Agent::new(
-            config(&options, &uplink, port, runtime.storage_bytes()),
+            Config {
+                crashes,
+                ..config(&options, &uplink, port, runtime.storage_bytes())
+            },
             runtime.board.clock().monotonic_ms(),
         );
         let mut life = Life {
@@ -141,8 +147,8 @@ pub(crate) async fn run(
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
         match life.live(&mut asked, &mut inbound, on_ready).await {
-            End::PowerCut => {
-                runtime.board.power_cycle();
+            End::Reset(reason) => {
+                runtime.board.restart(reason);
                 runtime.restart();
             }
             End::Forgotten => return,
@@ -174,12 +180,13 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
         unique_id: options.id,
         boot_id: u64::from_le_bytes(boot),
         images: runtime::images().into_iter().map(str::to_owned).collect(),
+        crashes: 0,
         pins_map: options.pins_map.clone(),
     }
 }
 
 enum End {
-    PowerCut,
+    Reset(ResetReason),
     Forgotten,
 }
 
@@ -236,8 +243,8 @@ impl Life<'_> {
                 },
                 ask = asked.recv() => match ask {
                     None => return End::Forgotten,
-                    Some(ask) => if self.answer(ask) {
-                        return End::PowerCut;
+                    Some(ask) => if let Some(reason) = self.answer(ask) {
+                        return End::Reset(reason);
                     },
                 },
                 visit = inbound.recv() => if let Some(visit) = visit {
@@ -321,8 +328,8 @@ impl Life<'_> {
         }
     }
 
-    /// Answers from outside. Says whether the power was cut.
-    fn answer(&mut self, ask: Ask) -> bool {
+    /// Answers from outside. Says whether the board starts again, and why.
+    fn answer(&mut self, ask: Ask) -> Option<ResetReason> {
         match ask {
             Ask::Look(to) => {
                 let seen = Seen {
@@ -341,13 +348,17 @@ impl Life<'_> {
                 };
                 // Whoever asked may have gone.
                 let _ = to.send(seen);
-                false
+                None
             }
             Ask::Do(deed, to) => {
-                let is_cut = deed == Deed::PowerCycle;
+                let reset = match deed {
+                    Deed::PowerCycle => Some(ResetReason::PowerOn),
+                    Deed::Crash => Some(ResetReason::Watchdog),
+                    _ => None,
+                };
                 let done = self.undergo(deed);
                 let _ = to.send(done);
-                is_cut
+                reset
             }
         }
     }
@@ -378,7 +389,7 @@ impl Life<'_> {
                     Err("boards that share connections have no link of their own".into())
                 }
             },
-            Deed::PowerCycle => Ok(()),
+            Deed::PowerCycle | Deed::Crash => Ok(()),
         }
     }
 
@@ -386,7 +397,7 @@ impl Life<'_> {
         let now = self.now();
         match visit {
             Inbound::Opened(peer) => {
-                if self.agent.accept(peer.id) {
+                if self.agent.accept(peer.id, now) {
                     self.served.push(peer);
                 }
             }
@@ -417,6 +428,7 @@ impl Life<'_> {
                 }
             }
         }
+        closed.extend(core::iter::from_fn(|| self.agent.served_expired()));
         for id in closed {
             self.agent.served_closed(id);
             self.served.retain(|peer| peer.id != id);

@@ -109,3 +109,98 @@ pub(crate) fn save(flash: &mut SimFlash, path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use pico_board::{PICO_W, ResetReason};
+    use pico_eci::HostError;
+    use pico_node::{ImageError, Runtime as _};
+
+    use super::*;
+
+    fn runtime() -> SimRuntime {
+        let board = SimBoard::new(&PICO_W, 1);
+        let flash = flash(&board, None).expect("there is no file to fail");
+        new(board, flash)
+    }
+
+    fn restart(runtime: &mut SimRuntime, reason: ResetReason) -> u32 {
+        runtime.board.restart(reason);
+        runtime.restart();
+        runtime.boot()
+    }
+
+    fn load(runtime: &mut SimRuntime, owner: &str) -> Result<usize, HostError> {
+        runtime.load(owner, b"key", &mut [0; 8])
+    }
+
+    #[test]
+    fn a_flash_that_failed_is_used_again() {
+        let mut runtime = runtime();
+        let name = images()[0];
+        runtime.flash().expect("it is there").power_off();
+        assert!(matches!(runtime.image(name), Err(ImageError::Refused(_))));
+        let failure = runtime.take_failure().expect("it is said");
+        assert!(failure.contains("the flash cannot be opened"), "{failure}");
+        assert_eq!(runtime.take_failure(), None, "it is said once");
+
+        // It comes back, and fails again while the images are being written.
+        let flash = runtime.flash().expect("it is not lost");
+        flash.power_on();
+        flash.cut_after(30);
+        assert!(matches!(runtime.image(name), Err(ImageError::Refused(_))));
+        let failure = runtime.take_failure().expect("it is said");
+        assert!(
+            failure.contains("the images that the board comes with cannot be written"),
+            "{failure}"
+        );
+        runtime.flash().expect("it is not lost").power_on();
+        for name in images() {
+            assert!(runtime.image(name).is_ok(), "{name}");
+        }
+        assert_eq!(runtime.take_failure(), None);
+    }
+
+    #[test]
+    fn storage_of_pods_that_are_gone_is_freed() {
+        let mut runtime = runtime();
+        for owner in ["uid-a", "uid-b", "uid-c", "default/web-0"] {
+            runtime
+                .store(owner, b"key", b"value", 100)
+                .expect("there is room");
+        }
+        let before = runtime.usage().storage;
+        runtime.forget("uid-a").expect("the flash works");
+        assert_eq!(load(&mut runtime, "uid-a"), Err(HostError::NotFound));
+        assert!(runtime.usage().storage < before);
+
+        // The pod of uid-b was deleted while the board was off: the first list says so before storage is opened.
+        restart(&mut runtime, ResetReason::PowerOn);
+        runtime
+            .keep(vec!["uid-c".to_owned()])
+            .expect("the flash works");
+        assert_eq!(load(&mut runtime, "uid-b"), Err(HostError::NotFound));
+        assert_eq!(load(&mut runtime, "uid-c"), Ok(5));
+        assert_eq!(load(&mut runtime, "default/web-0"), Ok(5));
+        runtime.keep(Vec::new()).expect("the flash works");
+        assert_eq!(load(&mut runtime, "uid-c"), Err(HostError::NotFound));
+        assert_eq!(load(&mut runtime, "default/web-0"), Ok(5));
+    }
+
+    #[test]
+    fn crashes_in_a_row_are_counted_until_the_board_has_proved_itself() {
+        use ResetReason::{Panic, PowerOn, Watchdog};
+        let mut runtime = runtime();
+        assert_eq!(runtime.boot(), 0);
+        assert_eq!(restart(&mut runtime, Watchdog), 1);
+        assert_eq!(restart(&mut runtime, Panic), 2);
+        assert_eq!(restart(&mut runtime, Watchdog), 3);
+        runtime.stable();
+        assert_eq!(restart(&mut runtime, Watchdog), 1);
+        assert_eq!(restart(&mut runtime, Watchdog), 2);
+        // Switched off and on, and storage was used since.
+        assert_eq!(restart(&mut runtime, PowerOn), 0);
+        assert!(runtime.image(images()[0]).is_ok());
+        assert_eq!(restart(&mut runtime, Watchdog), 1);
+    }
+}

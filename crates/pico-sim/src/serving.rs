@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -32,6 +32,10 @@ pub(crate) struct Peer {
 
 /// How long a peer may take to begin.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a peer may leave what was said to it untaken.
+const STALLED: Duration = Duration::from_secs(60);
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the ports of all boards of a process present: the board has no TLS of its own, whoever carries its bytes does it.
 pub(crate) struct Identity {
@@ -76,12 +80,18 @@ pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>, identity: &Identity) 
     let acceptor = identity.acceptor.clone();
     tokio::task::spawn_local(async move {
         let mut id = 0u32;
-        while let Ok((stream, _)) = listener.accept().await {
-            id = id.wrapping_add(1);
-            let (to_node, acceptor) = (to_node.clone(), acceptor.clone());
+        loop {
+            let accepted = listener.accept().await;
             if to_node.is_closed() {
                 return;
             }
+            let Ok((stream, _)) = accepted else {
+                // The peer has gone already, or the process has no descriptor left until another one closes.
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            id = id.wrapping_add(1);
+            let (to_node, acceptor) = (to_node.clone(), acceptor.clone());
             tokio::task::spawn_local(async move {
                 let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
                     return;
@@ -118,8 +128,11 @@ async fn connection(
             },
             bytes = from_node.recv() => match bytes {
                 Some(bytes) => {
-                    write.write_all(&bytes).await?;
-                    write.flush().await?;
+                    timeout(STALLED, async {
+                        write.write_all(&bytes).await?;
+                        write.flush().await
+                    })
+                    .await??;
                 }
                 None => return write.shutdown().await,
             },

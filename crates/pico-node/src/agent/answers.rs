@@ -126,7 +126,7 @@ impl Agent {
                         source.due = now + wait;
                     }
                 }
-                work.look_again(now);
+                work.look_again("CreateContainerConfigError", now);
             }
             Purpose::Event => {
                 if matches!(status, 429 | 500..=599) {
@@ -230,15 +230,8 @@ impl Agent {
     fn name_taken(&mut self, now: Ms) {
         self.standing = Standing::Exists;
         self.hold_until = now + 30_000 + self.random.below(30_000);
-        let about = About {
-            kind: "Node",
-            namespace: String::new(),
-            name: self.config.name.clone(),
-            uid: self.config.name.clone(),
-            field: String::new(),
-        };
         self.events.add(
-            about,
+            About::node(&self.config),
             true,
             "NodeNameTaken",
             format!(

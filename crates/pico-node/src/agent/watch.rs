@@ -193,6 +193,7 @@ impl Agent {
         let seen = core::mem::take(&mut watch.seen);
         if slot == PODS {
             self.counters.lists += 1;
+            self.pods.is_listed = true;
             let gone: Vec<String> = self
                 .pods
                 .all

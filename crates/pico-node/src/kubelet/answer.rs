@@ -23,7 +23,7 @@ pub(super) struct Answer {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
-const METRICS: &str = "text/plain; version=0.0.4";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Answer {
     fn new(status: u16, content_type: &'static str, body: String) -> Self {
@@ -161,6 +161,12 @@ impl Agent {
         let number = |key| value(query, key).and_then(|text| text.parse::<u64>().ok());
         let is_true = |key| value(query, key).is_some_and(|text| text == "true" || text == "1");
         let previous = is_true("previous");
+        if is_true("follow") && self.kubelet.followers() >= super::MAX_FOLLOWERS {
+            return Answer::text(
+                429,
+                format!("{} logs are being followed already\n", super::MAX_FOLLOWERS),
+            );
+        }
         if previous && runner.last.is_none() {
             return Answer::text(
                 400,

@@ -81,6 +81,10 @@ pub(crate) const METADATA: Shape = Shape::Keys(&[
     ("deletionTimestamp", Shape::All),
     ("deletionGracePeriodSeconds", Shape::All),
     ("labels", Shape::All),
+    (
+        "ownerReferences",
+        Shape::Keys(&[("kind", Shape::All), ("controller", Shape::All)]),
+    ),
     ("annotations", Shape::Keys(&[(PINS_ANNOTATION, Shape::All)])),
 ]);
 
@@ -228,6 +232,8 @@ pub(crate) struct Pod {
     pub(crate) pins: Option<Vec<u8>>,
     /// The phase that the API holds: a pod that ended is not started again after a restart of the node.
     pub(crate) is_over: bool,
+    /// Whether it comes back under its own name and finds what it stored: one of a StatefulSet.
+    pub(crate) comes_back: bool,
     /// What the pod asks for that this node does not have.
     pub(crate) unsupported: Option<String>,
 }
@@ -309,8 +315,21 @@ impl Pod {
             containers,
             pins,
             is_over: matches!(value.text(&["status", "phase"]), "Succeeded" | "Failed"),
+            comes_back: value
+                .list(&["metadata", "ownerReferences"])
+                .iter()
+                .any(|o| o.is_true(&["controller"]) && o.text(&["kind"]) == "StatefulSet"),
             unsupported,
         })
+    }
+
+    /// The name under which the pod's storage is kept.
+    pub(crate) fn owner(&self) -> String {
+        if self.comes_back {
+            format!("{}/{}", self.namespace, self.name)
+        } else {
+            self.uid.clone()
+        }
     }
 
     /// Every map that the pod refers to, once.

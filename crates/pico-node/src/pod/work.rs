@@ -46,6 +46,8 @@ pub(crate) struct World<'a> {
     pub(crate) random: &'a mut Random,
     /// Bytes of SRAM that no container uses.
     pub(crate) memory_free: u64,
+    /// Whether no container is to be started.
+    pub(crate) is_safe_mode: bool,
     /// Fuel left for all containers in this round.
     pub(crate) fuel: u32,
     /// Whether a container wanted more of it.
@@ -192,14 +194,13 @@ impl Work {
         }
     }
 
-    /// A map was read: containers that wait for one try again.
-    pub(crate) fn look_again(&mut self, now: Ms) {
+    /// What containers waited for is there, by the reason of their waiting: they try again.
+    pub(crate) fn look_again(&mut self, waits_for: &str, now: Ms) {
         for runner in self.init.iter_mut().chain(&mut self.containers) {
             if let State::Waiting {
-                reason: "CreateContainerConfigError",
-                retry_at,
-                ..
+                reason, retry_at, ..
             } = &mut runner.state
+                && *reason == waits_for
             {
                 *retry_at = now;
             }
@@ -233,7 +234,7 @@ impl Work {
         if self.settled.is_some() {
             return None;
         }
-        let owner = owner(&self.pod);
+        let owner = self.pod.owner();
         let mut next = None;
         let policy = self.pod.restart;
         let init_policy = match policy {
@@ -291,7 +292,14 @@ impl Work {
         } else {
             (&mut self.containers[n], &self.pod.containers[n])
         };
-        if self.stopping.is_none() && runner.is_due(world.now) {
+        if self.stopping.is_none() && world.is_safe_mode && !runner.is_running() {
+            let message = "the board has crashed again and again: it starts nothing for now".into();
+            if matches!(runner.state, State::Waiting { .. })
+                && runner.wait("SafeMode", message, world.now + 60_000)
+            {
+                world.dirty = true;
+            }
+        } else if self.stopping.is_none() && runner.is_due(world.now) {
             let downward = Downward {
                 node: &world.config.name,
                 address: &world.config.address,
@@ -375,10 +383,4 @@ impl Work {
             }
         }
     }
-}
-
-/// The name under which a pod's data is kept: that of the pod for one that comes back under its own name (a
-/// StatefulSet's), so that its successor finds the data.
-fn owner(pod: &Pod) -> String {
-    format!("{}/{}", pod.namespace, pod.name)
 }

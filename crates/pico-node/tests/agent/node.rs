@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The node's own standing with the API: registration, Lease, status, time, and what goes wrong.
 
-use crate::rig::Rig;
 use crate::rig::api::{Fault, LEASE, NODE};
-use pico_node::{Counters, PODS, REQUESTS};
+use crate::rig::{Rig, config};
+use pico_node::{CRASHES, Counters, PODS, REQUESTS};
 use serde_json::{Value, json};
 
 fn condition<'a>(rig: &'a Rig, kind: &str) -> &'a Value {
@@ -214,8 +214,15 @@ fn retry_after_is_kept() {
 
 #[test]
 fn garbage_and_cuts_are_survived() {
+    let never_ending = [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 100_000]].concat();
     for garbage in [
-        &b"\0\0\0\0\n"[..],
+        &never_ending[..],
+        b"\0\0\0\0\n",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}0\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"SSH-2.0-OpenSSH\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -225,7 +232,7 @@ fn garbage_and_cuts_are_survived() {
         let mut rig = Rig::new();
         rig.api
             .faults
-            .push_back(("POST /api/v1/nodes", Fault::Garbage(garbage)));
+            .push_back(("POST /api/v1/nodes", Fault::Garbage(garbage.to_vec())));
         rig.run(60_000);
         assert!(
             rig.agent.is_ready(),
@@ -348,4 +355,68 @@ fn counters_count() {
         (0, 1, 0)
     );
     assert!(counters.requests >= 4 && counters.sent > 1000 && counters.received > 1000);
+}
+
+#[test]
+fn a_board_that_crashes_again_and_again_starts_in_safe_mode() {
+    let mut config = config("pico");
+    config.crashes = CRASHES;
+    let mut rig = Rig::of(config);
+    rig.run(2000);
+    assert!(rig.agent.is_safe_mode() && rig.agent.is_ready());
+    assert_eq!(condition(&rig, "Ready")["status"], "False");
+    assert_eq!(condition(&rig, "Ready")["reason"], "SafeMode");
+    let path = "/api/v1/namespaces/default/pods/p";
+    rig.api.put(
+        path,
+        json!({"metadata": {"name": "p", "namespace": "default"},
+            "spec": {"nodeName": "pico", "containers": [{"name": "c", "image": "test/ok:v1"}]}}),
+    );
+    rig.run(5000);
+    let waiting = &rig.api.objects[path]["status"]["containerStatuses"][0]["state"]["waiting"];
+    assert_eq!(waiting["reason"], "SafeMode");
+    assert_eq!(rig.kubelet(b"GET /healthz HTTP/1.1\r\n\r\n"), "ok");
+    // After ten minutes it tries again with its pods, and after ten more it has proved itself.
+    rig.run(590_000);
+    assert_eq!(condition(&rig, "Ready")["status"], "False");
+    rig.run(10_000);
+    assert_eq!(condition(&rig, "Ready")["status"], "True");
+    assert_eq!(rig.api.objects[path]["status"]["phase"], "Running");
+    assert_eq!(rig.runtime.stable, 0);
+    rig.run(600_000);
+    assert_eq!((rig.agent.is_safe_mode(), rig.runtime.stable), (false, 1));
+}
+
+#[test]
+fn one_crash_is_no_reason_to_stop() {
+    let mut config = config("pico");
+    config.crashes = 1;
+    let mut rig = Rig::of(config);
+    rig.run(599_000);
+    assert!(!rig.agent.is_safe_mode());
+    assert_eq!(condition(&rig, "Ready")["status"], "True");
+    assert_eq!(rig.runtime.stable, 0);
+    rig.run(600_000);
+    assert_eq!(rig.runtime.stable, 1);
+}
+
+#[test]
+fn a_failing_flash_is_an_event_of_the_node() {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    rig.runtime.failure = Some("storage cannot be freed: the flash failed".to_owned());
+    rig.run(15_000);
+    let events: Vec<&Value> = rig
+        .api
+        .objects
+        .iter()
+        .filter(|(path, _)| path.contains("/events/"))
+        .map(|(_, event)| event)
+        .collect();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["reason"], "FlashFailed");
+    assert_eq!(
+        events[0]["message"],
+        "storage cannot be freed: the flash failed"
+    );
 }

@@ -550,41 +550,55 @@ fn pins_from_a_config_map() {
     assert!(rig.runtime.pwm.is_empty());
 }
 
+/// How often the container of `test/stores:v1` was started, as its owner's storage has it.
+fn starts(rig: &Rig, owner: &str) -> Option<u8> {
+    let key = (owner.to_owned(), b"starts".to_vec());
+    rig.runtime.data.get(&key).map(|value| value[0])
+}
+
+fn with_storage() -> Value {
+    pod(
+        json!([{"name": "c", "image": "test/stores:v1", "resources": {"limits": {"ephemeral-storage": "1Ki"}}}]),
+    )
+}
+
 #[test]
-fn the_nodes_own_port() {
-    let mut rig = running(one("test/ok:v1"), 3000);
-    assert_eq!(rig.kubelet(b"GET /healthz HTTP/1.1\r\n\r\n"), "ok");
-    assert_eq!(rig.kubelet(b"GET /readyz HTTP/1.1\r\n\r\n"), "ok");
-    let pods: Value =
-        serde_json::from_str(&rig.kubelet(b"GET /pods HTTP/1.1\r\n\r\n")).expect("it is there");
-    assert_eq!(pods["items"][0]["status"]["phase"], "Running");
-    for path in ["/stats/summary", "/spec", "/configz", "/pico/status"] {
-        let answer = rig.kubelet(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
-        serde_json::from_str::<Value>(&answer).unwrap_or_else(|e| panic!("{path}: {e}: {answer}"));
+fn what_a_pod_stored_goes_with_it() {
+    let mut rig = running(with_storage(), 3000);
+    let uid = rig.api.objects[POD]["metadata"]["uid"].clone();
+    let uid = uid.as_str().expect("it has one");
+    assert_eq!(starts(&rig, uid), Some(1));
+    rig.api.delete(POD);
+    rig.run(2000);
+    assert_eq!(rig.runtime.data.len(), 0);
+    // One of the same name is another one.
+    rig.api.put(POD, with_storage());
+    rig.run(2000);
+    let uid = rig.api.objects[POD]["metadata"]["uid"].clone();
+    assert_eq!(starts(&rig, uid.as_str().expect("it has one")), Some(1));
+}
+
+#[test]
+fn what_a_pod_of_a_stateful_set_stored_is_found_by_its_successor() {
+    let mut object = with_storage();
+    object["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "u", "controller": true}]);
+    let mut rig = running(object.clone(), 3000);
+    assert_eq!(starts(&rig, "default/p"), Some(1));
+    rig.api.delete(POD);
+    rig.run(2000);
+    rig.api.put(POD, object);
+    rig.run(2000);
+    assert_eq!(starts(&rig, "default/p"), Some(2));
+}
+
+#[test]
+fn what_a_pod_stored_that_went_while_the_board_was_off_is_freed() {
+    let mut rig = Rig::new();
+    for owner in ["an-old-uid", "default/web-0"] {
+        let key = (owner.to_owned(), b"starts".to_vec());
+        rig.runtime.data.insert(key, vec![7]);
     }
-    assert!(
-        rig.kubelet(b"GET /metrics HTTP/1.1\r\n\r\n")
-            .contains("node_uptime_seconds ")
-    );
-    assert!(rig.kubelet(b"GET /metrics/resource HTTP/1.1\r\n\r\n").contains("container_memory_working_set_bytes{container=\"c\",namespace=\"default\",pod=\"p\"} "));
-    assert_eq!(
-        rig.kubelet(b"POST /run/default/p/c?cmd=restart-count HTTP/1.1\r\n\r\n"),
-        "0\n"
-    );
-    assert!(
-        rig.kubelet(b"POST /exec/default/p/c?command=sh HTTP/1.1\r\n\r\n")
-            .contains("is no command here")
-    );
-    assert!(
-        rig.kubelet(b"GET /containerLogs/default/q/c HTTP/1.1\r\n\r\n")
-            .contains("is not on this node")
-    );
-    assert!(
-        rig.kubelet(b"PUT /pods HTTP/1.1\r\n\r\n")
-            .contains("answers GET")
-    );
-    assert!(
-        rig.kubelet(b"NONSENSE\r\n\r\n")
-            .contains("does not speak HTTP")
-    );
+    rig.run(5000);
+    assert_eq!(starts(&rig, "an-old-uid"), None);
+    assert_eq!(starts(&rig, "default/web-0"), Some(7));
 }

@@ -13,9 +13,11 @@ pub(crate) enum Fault {
     /// This answer comes in place of the real one; headers end in CRLF.
     Status(u16, &'static str),
     /// These bytes come in place of an answer.
-    Garbage(&'static [u8]),
+    Garbage(Vec<u8>),
     /// The connection is closed after so many bytes of the answer; the request was carried out.
     CutAfter(usize),
+    /// One byte of the answer comes at a time, so many milliseconds apart.
+    Slow(u64),
     /// No answer comes.
     Silence,
 }
@@ -23,6 +25,7 @@ pub(crate) enum Fault {
 pub(crate) enum Answer {
     Bytes(Vec<u8>),
     Cut(Vec<u8>),
+    Slow(Vec<u8>, u64),
     Silence,
     Watch(Vec<u8>, Watch),
 }
@@ -166,7 +169,7 @@ impl FakeApi {
             .map(|(_, fault)| fault);
         match fault {
             Some(Fault::Silence) => return Answer::Silence,
-            Some(Fault::Garbage(bytes)) => return Answer::Bytes(bytes.to_vec()),
+            Some(Fault::Garbage(bytes)) => return Answer::Bytes(bytes),
             Some(Fault::Status(status, headers)) => {
                 let body =
                     json!({"kind": "Status", "code": status, "message": "scripted"}).to_string();
@@ -189,6 +192,7 @@ impl FakeApi {
         let (status, body) = self.carry_out(&request.method, path, query, &request.body);
         let bytes = self.respond(status, &body.to_string(), now);
         match fault {
+            Some(Fault::Slow(ms)) => Answer::Slow(bytes, ms),
             Some(Fault::CutAfter(n)) => Answer::Cut(bytes[..n.min(bytes.len())].to_vec()),
             _ => Answer::Bytes(bytes),
         }

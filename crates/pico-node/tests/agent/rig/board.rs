@@ -25,6 +25,11 @@ fn image(reference: &'static str, start: fn() -> Box<dyn BuiltIn>) -> BuiltInIma
         reference,
         capabilities: Capabilities {
             http: reference == "test/web:v1",
+            storage: if reference == "test/stores:v1" {
+                100
+            } else {
+                0
+            },
             ..NONE
         },
         memory_bytes: 1000,
@@ -46,6 +51,23 @@ impl BuiltIn for Runs {
         }
         let later = context.monotonic_ms() + 1000;
         Step::Wait(Some(later), Wake::default())
+    }
+}
+
+/// Counts its starts in storage.
+struct Stores;
+
+impl BuiltIn for Stores {
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        if context.stopping() {
+            return Step::Exit(0);
+        }
+        let mut starts = [0];
+        let _ = context.load(b"starts", &mut starts);
+        context
+            .store(b"starts", &[starts[0] + 1])
+            .expect("there is room");
+        Step::Wait(None, Wake::default())
     }
 }
 
@@ -109,6 +131,11 @@ pub(crate) struct TestRuntime {
     pub(crate) touched: u64,
     pub(crate) usage: Usage,
     pub(crate) refused: Option<&'static str>,
+    /// What containers stored, by owner and key.
+    pub(crate) data: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+    pub(crate) failure: Option<String>,
+    /// How often it was told that it ran long enough.
+    pub(crate) stable: u32,
 }
 
 impl TestRuntime {
@@ -120,6 +147,7 @@ impl TestRuntime {
             image("test/stubborn:v1", || Box::new(Stubborn)),
             image("test/spins:v1", || Box::new(Spins)),
             image("test/web:v1", || Box::new(Web)),
+            image("test/stores:v1", || Box::new(Stores)),
         ];
         images.into_iter().find(|i| i.reference == name)
     }
@@ -216,21 +244,49 @@ impl Runtime for TestRuntime {
         1_000_000
     }
 
-    fn load(&mut self, _owner: &str, _key: &[u8], _value: &mut [u8]) -> Result<usize, HostError> {
-        Err(HostError::NotFound)
+    fn load(&mut self, owner: &str, key: &[u8], value: &mut [u8]) -> Result<usize, HostError> {
+        let found = self
+            .data
+            .get(&(owner.to_owned(), key.to_vec()))
+            .ok_or(HostError::NotFound)?;
+        let n = found.len().min(value.len());
+        value[..n].copy_from_slice(&found[..n]);
+        Ok(found.len())
     }
 
     fn store(
         &mut self,
-        _owner: &str,
-        _key: &[u8],
-        _value: &[u8],
+        owner: &str,
+        key: &[u8],
+        value: &[u8],
         _limit_bytes: u32,
     ) -> Result<(), HostError> {
-        Err(HostError::NoSpace)
+        self.data
+            .insert((owner.to_owned(), key.to_vec()), value.to_vec());
+        Ok(())
     }
 
-    fn remove(&mut self, _owner: &str, _key: &[u8]) -> Result<(), HostError> {
-        Err(HostError::NotFound)
+    fn remove(&mut self, owner: &str, key: &[u8]) -> Result<(), HostError> {
+        let known = self.data.remove(&(owner.to_owned(), key.to_vec()));
+        known.map(drop).ok_or(HostError::NotFound)
+    }
+
+    fn forget(&mut self, owner: &str) -> Result<(), HostError> {
+        self.data.retain(|(known, _), _| known != owner);
+        Ok(())
+    }
+
+    fn keep(&mut self, uids: Vec<String>) -> Result<(), HostError> {
+        self.data
+            .retain(|(known, _), _| known.contains('/') || uids.contains(known));
+        Ok(())
+    }
+
+    fn stable(&mut self) {
+        self.stable += 1;
+    }
+
+    fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
     }
 }

@@ -5,6 +5,8 @@
 pub(crate) mod api;
 pub(crate) mod board;
 
+use std::collections::VecDeque;
+
 use pico_node::http::RequestParser;
 use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
 
@@ -19,6 +21,8 @@ struct Connection {
     watch: Option<api::Watch>,
     /// Nothing more is said on it.
     silent: bool,
+    /// What is said one byte at a time: the rest, how far apart, and when the next one comes.
+    slow: Option<(VecDeque<u8>, u64, u64)>,
 }
 
 /// The world.
@@ -49,6 +53,7 @@ pub(crate) fn config(name: &str) -> Config {
         unique_id: 7,
         boot_id: 99,
         images: vec!["test/ok:v1".to_owned()],
+        crashes: 0,
         pins_map: None,
     }
 }
@@ -80,12 +85,15 @@ impl Rig {
             if self.exchange() {
                 continue;
             }
-            if deadline >= until {
+            let is_slow = self.connections.iter().flatten().any(|c| c.slow.is_some());
+            if deadline >= until && (!is_slow || self.now >= until) {
                 self.now = until;
                 return;
             }
+            let slow = self.connections.iter().flatten();
+            let next = slow.filter_map(|c| c.slow.as_ref().map(|s| s.2)).min();
             // A deadline that has passed would stop the world.
-            self.now = deadline.max(self.now + 1);
+            self.now = deadline.min(next.unwrap_or(u64::MAX)).max(self.now + 1);
         }
     }
 
@@ -113,6 +121,7 @@ impl Rig {
                 self.agent.sent(slot, out.len());
                 self.hear(slot, &out);
             }
+            moved |= self.drip(slot);
             moved |= self.push(slot);
         }
         moved
@@ -134,6 +143,9 @@ impl Rig {
             };
             match self.api.answer(&request, self.now) {
                 Answer::Silence => connection.silent = true,
+                Answer::Slow(bytes, ms) => {
+                    connection.slow = Some((bytes.into(), ms, self.now + ms));
+                }
                 Answer::Bytes(bytes) => self.say(slot, &bytes),
                 Answer::Cut(bytes) => {
                     self.say(slot, &bytes);
@@ -157,6 +169,25 @@ impl Rig {
                 self.connections[usize::from(slot.0)] = None;
             }
         }
+    }
+
+    /// The next byte of an answer that comes slowly.
+    fn drip(&mut self, slot: Slot) -> bool {
+        let Some(connection) = self.connections[usize::from(slot.0)].as_mut() else {
+            return false;
+        };
+        let byte = match &mut connection.slow {
+            Some((rest, ms, at)) if *at <= self.now => {
+                *at = self.now + *ms;
+                rest.pop_front()
+            }
+            _ => return false,
+        };
+        match byte {
+            Some(byte) => self.say(slot, &[byte]),
+            None => connection.slow = None,
+        }
+        true
     }
 
     /// What a watch has to say.
@@ -195,23 +226,31 @@ impl Rig {
 impl Rig {
     /// Asks the node's own port, and gives the body of the answer.
     pub(crate) fn kubelet(&mut self, request: &[u8]) -> String {
-        assert!(self.agent.accept(1), "there is room for a connection");
+        self.kubelet_answer(request).1
+    }
+
+    /// Asks the node's own port, and gives the head of the answer, its body, and whether the node closed then.
+    pub(crate) fn kubelet_answer(&mut self, request: &[u8]) -> (String, String, bool) {
+        assert!(
+            self.agent.accept(1, self.now),
+            "there is room for a connection"
+        );
         let mut said = Vec::new();
+        let mut is_closed = false;
         self.agent.served(1, request, self.now, &mut self.runtime);
-        loop {
+        while !is_closed {
             let piece = self.agent.serving(1).to_vec();
             if piece.is_empty() {
                 break;
             }
             said.extend_from_slice(&piece);
-            if self
+            is_closed = self
                 .agent
-                .served_sent(1, piece.len(), self.now, &mut self.runtime)
-            {
-                break;
-            }
+                .served_sent(1, piece.len(), self.now, &mut self.runtime);
         }
         self.agent.served_closed(1);
+        let end = said.windows(4).position(|w| w == b"\r\n\r\n");
+        let head = String::from_utf8(said[..end.expect("a head")].to_vec()).expect("text");
         let mut parser = pico_node::http::ResponseParser::default();
         let (mut rest, mut body) = (&said[..], Vec::new());
         loop {
@@ -223,6 +262,6 @@ impl Rig {
                 pico_node::http::Event::End | pico_node::http::Event::More => break,
             }
         }
-        String::from_utf8(body).expect("text")
+        (head, String::from_utf8(body).expect("text"), is_closed)
     }
 }

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The node's own port, as kubectl, metrics-server and Prometheus read it, and what bad peers do to it.
+
+use std::collections::BTreeMap;
+
+use pico_node::MAX_CONNECTIONS;
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+/// A node that runs a pod of two containers: one works, one has ended with a failure.
+fn rig() -> Rig {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    rig.api.put(
+        "/api/v1/namespaces/default/pods/p",
+        json!({"metadata": {"name": "p", "namespace": "default"},
+            "spec": {"nodeName": "pico", "containers": [
+                {"name": "c", "image": "test/ok:v1", "env": [{"name": "SAY", "value": "good day"}]},
+                {"name": "d", "image": "test/fails:v1"}]}}),
+    );
+    rig.run(25_000);
+    rig
+}
+
+fn get(rig: &mut Rig, path: &str) -> (String, String) {
+    let (head, body, _) = rig.kubelet_answer(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
+    (head, body)
+}
+
+fn json_of(rig: &mut Rig, path: &str) -> Value {
+    let (head, body) = get(rig, path);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {head}");
+    assert!(
+        head.contains("\r\nContent-Type: application/json\r\n"),
+        "{path}: {head}"
+    );
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+}
+
+/// Samples of the text format by name and labels. Every family has its type once, before its samples.
+fn samples(rig: &mut Rig, path: &str) -> BTreeMap<String, f64> {
+    let (head, body) = get(rig, path);
+    assert!(
+        head.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{head}"
+    );
+    assert!(body.ends_with('\n'));
+    let mut types = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for line in body.lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').expect("a type");
+            assert!(matches!(kind, "gauge" | "counter"), "{line}");
+            assert!(types.insert(name.to_owned(), kind).is_none(), "{line}");
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').expect("a value");
+        let name = series.split('{').next().unwrap_or_default();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        assert!(!name.is_empty() && name.chars().all(is_name), "{line}");
+        assert!(types.contains_key(name), "{line} has no type");
+        if let Some(labels) = series.strip_prefix(&format!("{name}{{")) {
+            for label in labels.strip_suffix('}').expect("an end").split(',') {
+                let (_, value) = label.split_once('=').expect("a label");
+                assert!(value.starts_with('"') && value.ends_with('"'), "{line}");
+            }
+        }
+        let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
+        assert!(
+            found.insert(series.to_owned(), value).is_none(),
+            "{line} twice"
+        );
+    }
+    found
+}
+
+#[test]
+fn health() {
+    let mut rig = Rig::new();
+    let (head, body) = get(&mut rig, "/readyz");
+    assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+    assert!(body.contains("not registered"), "{body}");
+    rig.run(2000);
+    for path in ["/healthz", "/livez", "/readyz", "/healthz?verbose"] {
+        let (head, body) = get(&mut rig, path);
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {head}");
+        assert!(head.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"));
+        assert_eq!(body, "ok", "{path}");
+    }
+}
+
+#[test]
+fn pods() {
+    let mut rig = rig();
+    let list = json_of(&mut rig, "/pods");
+    assert_eq!(
+        (&list["kind"], &list["apiVersion"]),
+        (&"PodList".into(), &"v1".into())
+    );
+    let pod = &list["items"][0];
+    assert_eq!(pod["metadata"]["name"], "p");
+    assert_eq!(pod["metadata"]["namespace"], "default");
+    assert!(pod["metadata"]["uid"].is_string());
+    assert_eq!(pod["spec"]["containers"][0]["name"], "c");
+    assert_eq!(pod["status"]["phase"], "Running");
+    assert_eq!(pod["status"]["containerStatuses"][0]["name"], "c");
+    assert_eq!(
+        json_of(&mut rig, "/runningpods/")["items"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn figures_that_metrics_server_reads() {
+    let mut rig = rig();
+    let found = samples(&mut rig, "/metrics/resource");
+    let container = "{container=\"c\",namespace=\"default\",pod=\"p\"}";
+    for name in [
+        "node_cpu_usage_seconds_total".to_owned(),
+        "node_memory_working_set_bytes".to_owned(),
+        format!("container_cpu_usage_seconds_total{container}"),
+        format!("container_memory_working_set_bytes{container}"),
+        format!("container_start_time_seconds{container}"),
+    ] {
+        assert!(found.contains_key(&name), "{name} of {found:?}");
+    }
+    assert_eq!(found["resource_scrape_error"], 0.0);
+    // Seconds since 1970, and not the ones since the start.
+    let started = found[&format!("container_start_time_seconds{container}")];
+    assert!(
+        (1_700_000_000.0..1_700_000_100.0).contains(&started),
+        "{started}"
+    );
+    assert!(found[&format!("container_memory_working_set_bytes{container}")] >= 1000.0);
+}
+
+#[test]
+fn figures_that_prometheus_reads() {
+    let mut rig = rig();
+    let found = samples(&mut rig, "/metrics");
+    assert_eq!(found["kubelet_running_pods"], 1.0);
+    assert!(found["node_uptime_seconds"] >= 26.0);
+    assert!(found["pico_api_requests_total"] >= 5.0);
+    let restarts = "pico_container_restarts_total{namespace=\"default\",pod=\"p\",container=\"d\"}";
+    assert!(found[restarts] >= 1.0);
+    // Counters only grow.
+    rig.run(60_000);
+    let later = samples(&mut rig, "/metrics");
+    for name in [
+        "node_uptime_seconds",
+        "pico_api_requests_total",
+        "pico_api_sent_bytes_total",
+    ] {
+        assert!(later[name] > found[name], "{name}");
+    }
+}
+
+#[test]
+fn the_summary_that_clients_of_kubelets_read() {
+    let mut rig = rig();
+    let summary = json_of(&mut rig, "/stats/summary");
+    let node = &summary["node"];
+    assert_eq!(node["nodeName"], "pico");
+    let pod = &summary["pods"][0];
+    assert_eq!(pod["podRef"]["name"], "p");
+    assert_eq!(pod["podRef"]["namespace"], "default");
+    assert!(pod["podRef"]["uid"].is_string());
+    for (what, of) in [
+        ("node", node),
+        ("pod", pod),
+        ("container", &pod["containers"][0]),
+    ] {
+        for (group, field) in [
+            ("cpu", "usageNanoCores"),
+            ("cpu", "usageCoreNanoSeconds"),
+            ("memory", "workingSetBytes"),
+            ("memory", "usageBytes"),
+        ] {
+            assert!(of[group][field].is_u64(), "{what} {group}.{field}: {of}");
+        }
+        assert!(
+            of["cpu"]["time"].is_string() && of["startTime"].is_string(),
+            "{what}: {of}"
+        );
+    }
+    assert_eq!(node["fs"]["capacityBytes"].as_u64(), Some(0));
+}
+
+#[test]
+fn configuration_and_the_board() {
+    let mut rig = rig();
+    let configured = &json_of(&mut rig, "/configz")["kubeletconfig"];
+    assert_eq!(configured["kind"], "KubeletConfiguration");
+    assert_eq!(configured["nodeStatusUpdateFrequency"], "10s");
+    assert_eq!(configured["maxPods"], 10);
+    assert_eq!(json_of(&mut rig, "/spec")["num_cores"], 2);
+    assert_eq!(json_of(&mut rig, "/pico/status")["board"], "pico-w");
+    assert_eq!(json_of(&mut rig, "/pico/memory"), json!({}));
+}
+
+#[test]
+fn logs() {
+    let mut rig = rig();
+    let (head, body) = get(&mut rig, "/containerLogs/default/p/c?tailLines=2");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"),
+        "{head}"
+    );
+    assert_eq!(body, "good day\ngood day\n");
+    let (_, body) = get(
+        &mut rig,
+        "/containerLogs/default/p/c?tailLines=1&timestamps=true",
+    );
+    assert!(body.starts_with("2023-11-14T22:13:"), "{body}");
+    let (_, body) = get(&mut rig, "/containerLogs/default/p/d?previous=true");
+    assert_eq!(body, "ending\n");
+    for (path, status, why) in [
+        ("/containerLogs/default/q/c", 404, "is not on this node"),
+        ("/containerLogs/default/p/x", 404, "has no container \"x\""),
+        (
+            "/containerLogs/default/p/c?previous=true",
+            400,
+            "previous terminated container \"c\"",
+        ),
+        (
+            "/containerLogs/default/p/c?sinceTime=now",
+            400,
+            "no time of RFC 3339",
+        ),
+    ] {
+        let (head, body) = get(&mut rig, path);
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{path}: {head}"
+        );
+        assert!(body.contains(why), "{path}: {body}");
+    }
+}
+
+#[test]
+fn commands() {
+    let mut rig = rig();
+    for (request, expected) in [
+        ("POST /run/default/p/c?cmd=restart-count", "0\n"),
+        ("POST /exec/default/p/c?command=uptime", "25 s\n"),
+        (
+            "GET /exec/default/p/c?command=help",
+            "commands: help, uptime",
+        ),
+        ("POST /exec/default/p/c?command=sh", "is no command here"),
+        ("POST /exec/default/p/d?command=uptime", "is not running"),
+        ("PUT /pods", "answers GET"),
+        ("GET /attach/default/p/c", "this node has no /attach"),
+    ] {
+        let answer = rig.kubelet(format!("{request} HTTP/1.1\r\n\r\n").as_bytes());
+        assert!(answer.contains(expected), "{request}: {answer}");
+    }
+    assert!(
+        rig.kubelet(b"NONSENSE\r\n\r\n")
+            .contains("does not speak HTTP")
+    );
+}
+
+#[test]
+fn connection_close_is_kept_to() {
+    let mut rig = rig();
+    for path in ["/healthz", "/pods", "/containerLogs/default/p/c", "/none"] {
+        let asked = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n");
+        let (head, _, is_closed) = rig.kubelet_answer(asked.as_bytes());
+        assert!(is_closed, "{path}");
+        assert!(head.contains("\r\nConnection: close"), "{path}: {head}");
+        let asked = format!("GET {path} HTTP/1.1\r\n\r\n");
+        let (head, _, is_closed) = rig.kubelet_answer(asked.as_bytes());
+        assert!(!is_closed && !head.contains("Connection"), "{path}: {head}");
+    }
+}
+
+#[test]
+fn of_idle_peers_the_oldest_gives_way() {
+    let mut rig = rig();
+    let count = u32::try_from(MAX_CONNECTIONS).expect("a few");
+    for id in 10..10 + count {
+        rig.run(10);
+        assert!(rig.agent.accept(id, rig.now), "{id}");
+    }
+    // The first one asks and is answered: the second one is the oldest now. Half a request is none.
+    for (id, request) in [
+        (10, &b"GET /healthz HTTP/1.1\r\n\r\n"[..]),
+        (11, b"GET /hea"),
+    ] {
+        rig.run(10);
+        rig.agent.served(id, request, rig.now, &mut rig.runtime);
+        let n = rig.agent.serving(id).len();
+        assert!(!rig.agent.served_sent(id, n, rig.now, &mut rig.runtime));
+    }
+    assert!(rig.agent.accept(20, rig.now));
+    assert_eq!(rig.agent.served_expired(), Some(11));
+    assert_eq!(rig.agent.served_expired(), None);
+    // Whoever does nothing for a minute is not waited for.
+    rig.run(61_000);
+    let mut expired: Vec<u32> = std::iter::from_fn(|| rig.agent.served_expired()).collect();
+    expired.sort_unstable();
+    assert_eq!(expired, [10, 12, 13, 14, 20]);
+}
+
+#[test]
+fn who_does_not_take_the_answer_is_not_waited_for() {
+    let mut rig = rig();
+    assert!(rig.agent.accept(10, rig.now));
+    let now = rig.now;
+    rig.agent
+        .served(10, b"GET /pods HTTP/1.1\r\n\r\n", now, &mut rig.runtime);
+    assert!(!rig.agent.serving(10).is_empty());
+    rig.run(59_000);
+    assert_eq!(rig.agent.served_expired(), None);
+    rig.run(2000);
+    assert_eq!(rig.agent.served_expired(), Some(10));
+    assert!(rig.agent.serving(10).is_empty());
+}
+
+#[test]
+fn logs_that_are_followed_leave_room_for_questions() {
+    let mut rig = rig();
+    let asked = b"GET /containerLogs/default/p/c?follow=true HTTP/1.1\r\n\r\n";
+    let followers = u32::try_from(MAX_CONNECTIONS).expect("a few") - 1;
+    for id in 0..followers {
+        assert!(rig.agent.accept(100 + id, rig.now));
+        rig.agent.served(100 + id, asked, rig.now, &mut rig.runtime);
+        while !rig.agent.serving(100 + id).is_empty() {
+            let n = rig.agent.serving(100 + id).len();
+            rig.agent
+                .served_sent(100 + id, n, rig.now, &mut rig.runtime);
+        }
+    }
+    let (head, body, _) = rig.kubelet_answer(asked);
+    assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
+    assert!(body.contains("4 logs are being followed"), "{body}");
+    assert_eq!(get(&mut rig, "/healthz").1, "ok");
+    // A log that says nothing is no idle peer.
+    rig.run(120_000);
+    assert_eq!(rig.agent.served_expired(), None);
+}
