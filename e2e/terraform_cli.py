@@ -61,7 +61,7 @@ class Cli:
     def __init__(self, program, dir, provider, board, mirror=False, name="turingpi"):
         self.program, self.dir = program, dir
         self.bin = os.path.join(dir, "bin")
-        os.makedirs(self.bin)
+        os.makedirs(self.bin, exist_ok=True)
         shutil.copy(provider, os.path.join(self.bin, "terraform-provider-" + name))
         rc = os.path.join(dir, "rc")
         if mirror:

@@ -6,6 +6,9 @@ use std::time::Duration;
 use tfplugin::{Attribute, Block, Identity, Import, NestedBlock, Type, Value, validator};
 use turingpi_bmc::Slot;
 
+/// The longest that anything is waited for, in seconds: a day.
+pub(crate) const LONGEST: i64 = 86_400;
+
 /// The slot.
 pub(crate) fn node() -> Attribute {
     Attribute::required(Type::Number)

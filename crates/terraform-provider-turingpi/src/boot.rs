@@ -20,7 +20,7 @@ pub(crate) fn pattern(text: &str) -> Attribute {
 pub(crate) fn seconds(usual: i64) -> Attribute {
     Attribute::optional(Type::Number)
         .default(usual)
-        .check(validator::between(1, 3600))
+        .check(validator::between(1, crate::attribute::LONGEST))
         .describe("Seconds to wait for it.")
 }
 

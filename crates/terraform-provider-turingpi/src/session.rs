@@ -117,3 +117,36 @@ impl Session {
         board
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_asked_for_once_and_so_is_none() {
+        let (answer, failure) = (Shared::default(), Shared::<u8>::default());
+        let asked = Cell::new(0);
+        let ask = async |result: turingpi_bmc::Result<u8>| {
+            asked.set(asked.get() + 1);
+            tokio::task::yield_now().await;
+            result
+        };
+        let down = || {
+            Err(Error::Unreachable {
+                endpoint: "b".into(),
+                why: "c".into(),
+            })
+        };
+        for _ in 0..3 {
+            let (a, b) = tokio::join!(answer.get(ask(Ok(7))), answer.get(ask(Ok(8))));
+            assert_eq!((a.unwrap(), b.unwrap()), (7, 7));
+            let (a, b) = tokio::join!(failure.get(ask(down())), failure.get(ask(down())));
+            assert!(a.unwrap_err().is_unreachable() && b.unwrap_err().is_unreachable());
+        }
+        assert_eq!(asked.get(), 2);
+        answer.forget().await;
+        assert_eq!(answer.get(ask(Ok(9))).await.unwrap(), 9);
+    }
+}

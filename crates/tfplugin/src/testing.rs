@@ -62,6 +62,25 @@ const CAPABLE: ClientCapabilities = ClientCapabilities {
     write_only_attributes_allowed: true,
 };
 
+/// What a host sends to have a change planned.
+fn planning(
+    instance: &Instance,
+    proposed: &Value,
+    config: &Value,
+    of: &Type,
+) -> Result<PlanResourceChangeRequest, Failure> {
+    Ok(PlanResourceChangeRequest {
+        type_name: instance.type_name.clone(),
+        prior_state: encode(&instance.state, of)?,
+        proposed_new_state: encode(proposed, of)?,
+        config: encode(config, of)?,
+        prior_private: instance.private.clone(),
+        provider_meta: None,
+        client_capabilities: Some(CAPABLE),
+        prior_identity: None,
+    })
+}
+
 impl Core {
     /// A host for this provider.
     pub fn new(provider: impl Provider) -> Self {
@@ -152,19 +171,8 @@ impl Core {
     ) -> Result<Change, Failure> {
         let of = schema.value_type();
         let proposed = rules::proposed(&schema.block, &instance.state, config);
-        let response = self
-            .0
-            .plan_resource_change(PlanResourceChangeRequest {
-                type_name: instance.type_name.clone(),
-                prior_state: encode(&instance.state, &of)?,
-                proposed_new_state: encode(&proposed, &of)?,
-                config: encode(config, &of)?,
-                prior_private: instance.private.clone(),
-                provider_meta: None,
-                client_capabilities: Some(CAPABLE),
-                prior_identity: None,
-            })
-            .await?;
+        let request = planning(instance, &proposed, config, &of)?;
+        let response = self.0.plan_resource_change(request).await?;
         let told = heard(response.diagnostics)?;
         let planned = decode(response.planned_state.as_ref(), &of)?;
         rules::plan_is_valid(&schema.block, &instance.state, config, &planned)?;
@@ -195,19 +203,8 @@ impl Core {
     /// When the provider refuses it.
     pub async fn plan_destroy(&self, instance: &Instance) -> Result<Change, Failure> {
         let of = self.schema(&instance.type_name)?.value_type();
-        let response = self
-            .0
-            .plan_resource_change(PlanResourceChangeRequest {
-                type_name: instance.type_name.clone(),
-                prior_state: encode(&instance.state, &of)?,
-                proposed_new_state: encode(&Value::Null, &of)?,
-                config: encode(&Value::Null, &of)?,
-                prior_private: instance.private.clone(),
-                provider_meta: None,
-                client_capabilities: Some(CAPABLE),
-                prior_identity: None,
-            })
-            .await?;
+        let request = planning(instance, &Value::Null, &Value::Null, &of)?;
+        let response = self.0.plan_resource_change(request).await?;
         let told = heard(response.diagnostics)?;
         if !decode(response.planned_state.as_ref(), &of)?.is_null() {
             return Err(Failure::host("a deletion was planned as something else"));

@@ -57,7 +57,7 @@ impl Resource for Flash {
                 text()
                     .replaces()
                     .describe("Address from which the BMC fetches the image (firmware 2.1.0 and newer).")
-                    .check(validator::matches("https?://.+", "an address of http or https")),
+                    .check(validator::matches("https?://[^/@]+(/.*)?", "an address of http or https, with no login in it")),
             )
             .attribute(
                 "sha256",

@@ -22,6 +22,11 @@ pub(super) fn schema(block: Block) -> Schema {
 pub(super) fn upgrade(mut state: Json, schema: &Schema) -> Json {
     if let Json::Object(object) = &mut state {
         for (name, attribute) in &schema.block.attributes {
+            // what was not set may be an empty text there; a line may be empty
+            let unset = attribute.optional && attribute.default.is_none() && name != "command";
+            if unset && object.get(name).and_then(Json::as_str) == Some("") {
+                object.insert(name.clone(), Json::Null);
+            }
             if let Some(default) = &attribute.default
                 && object.get(name).is_none_or(Json::is_null)
             {

@@ -2,6 +2,7 @@
 //! Things that happen once, as resources: for hosts that have no actions. They happen when they are created and when what they hold
 //! changes; the time of the last one is their result, so that the next plan is empty.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ impl Kind {
                     "ready_timeout",
                     Attribute::optional(Type::Number)
                         .default(usual)
-                        .check(validator::between(1, 3600))
+                        .check(validator::between(1, attribute::LONGEST))
                         .describe("Seconds to wait for it."),
                 ),
             ]
@@ -167,7 +168,7 @@ impl Kind {
                     "timeout",
                     Attribute::optional(Type::Number)
                         .default(300)
-                        .check(validator::between(1, 7200))
+                        .check(validator::between(1, attribute::LONGEST))
                         .describe("Seconds that it may take."),
                 ),
             ],
@@ -284,7 +285,11 @@ fn fires(prior: &Value, planned: &Value, private: &Private) -> bool {
     let imported = private.get(IMPORTED).is_some();
     CAUSES.iter().any(|name| {
         let (before, after) = (prior.attribute(name), planned.attribute(name));
-        before != after && !(imported && before.is_null())
+        let nothing =
+            |value: &Value| value.is_null() || value.as_map().is_some_and(BTreeMap::is_empty);
+        // no triggers are no triggers, however it is written
+        let same = before == after || nothing(before) && nothing(after);
+        !same && !(imported && before.is_null())
     })
 }
 

@@ -138,7 +138,7 @@ async fn m5_a_board_that_is_silent_is_waited_for_once() {
         "{}",
         all[0]
     );
-    // one wait, told four times
+    // told four times; that it is waited for once is a test of `session`
     assert!(all.iter().all(|detail| *detail == all[0]));
 }
 

@@ -49,6 +49,20 @@ fn states(file: &str) -> Vec<(&'static str, Json, Json, Action)> {
             Action::Nothing,
         ),
         (
+            "turingpi_node",
+            json!({"id": "node-2", "node": 2, "firmware_file": "", "power_state": "off", "boot_check": false,
+                "login_prompt_timeout": 7200, "boot_check_pattern": "login:"}),
+            json!({"node": 2, "power_state": "off", "login_prompt_timeout": 7200}),
+            Action::Nothing,
+        ),
+        (
+            "turingpi_bmc_reboot",
+            json!({"id": "bmc-reboot", "triggers": null, "wait_for_ready": true, "ready_timeout": 120,
+                "last_reboot": "2026-01-25T10:00:00Z"}),
+            json!({"triggers": {}}),
+            Action::Update,
+        ),
+        (
             "turingpi_usb",
             json!({"id": "usb-node-1", "node": 1, "mode": "host", "route": "usb-a", "current_mode": "Host",
                 "current_node": 1, "current_route": "AlternativePort"}),

@@ -157,6 +157,12 @@ async fn what_is_wrong_is_told_where_it_stands() {
         ),
         (
             "turingpi_flash",
+            json!({"node": 1, "url": "https://me:secret@x/a.img"}),
+            "url",
+            "no login",
+        ),
+        (
+            "turingpi_flash",
             json!({"node": 1, "url": "ftp://x"}),
             "url",
             "http",

@@ -7,16 +7,14 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::host::{Host, decode, named};
+use super::host::{Host, checked, decode, named};
 use crate::diagnostic::Diagnostics;
-use crate::path::Path;
 use crate::proto::{
     ActionEvent, DiagnosticsResponse, InvokeActionCompleted, InvokeActionEvent,
     InvokeActionProgress, InvokeActionRequest, PlanActionRequest, PlanActionResponse,
     ValidateConfigRequest,
 };
 use crate::provider::Invocation;
-use crate::validator;
 
 impl Host {
     pub(crate) async fn validate_action_config(
@@ -25,9 +23,7 @@ impl Host {
     ) -> Result<DiagnosticsResponse, Status> {
         let action = named(&self.actions, "action", &request.type_name)?;
         let schema = action.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (config, mut diagnostics) = checked(request.config.as_ref(), &schema)?;
         if !diagnostics.has_errors() {
             action.validate(&config, &mut diagnostics).await;
         }
@@ -42,9 +38,7 @@ impl Host {
     ) -> Result<PlanActionResponse, Status> {
         let action = named(&self.actions, "action", &request.action_type)?;
         let schema = action.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (_, diagnostics) = checked(request.config.as_ref(), &schema)?;
         Ok(PlanActionResponse {
             diagnostics: diagnostics.into_proto(),
             deferred: None,

@@ -5,10 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::Status;
 
-use super::host::{Host, decode, encode, named};
+use super::host::{Host, checked, decode, encode, named};
 use crate::cty::Value;
 use crate::diagnostic::Diagnostics;
-use crate::path::Path;
 use crate::private::Private;
 use crate::proto::{
     CloseEphemeralResourceRequest, Deferred, DiagnosticsResponse, OpenEphemeralResourceRequest,
@@ -17,7 +16,6 @@ use crate::proto::{
     ValidateConfigRequest,
 };
 use crate::provider::{DataRead, Ephemeral};
-use crate::validator;
 
 impl Host {
     pub(crate) async fn validate_data_resource_config(
@@ -26,9 +24,7 @@ impl Host {
     ) -> Result<DiagnosticsResponse, Status> {
         let source = named(&self.data_sources, "data source", &request.type_name)?;
         let schema = source.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (config, mut diagnostics) = checked(request.config.as_ref(), &schema)?;
         if !diagnostics.has_errors() {
             source.validate(&config, &mut diagnostics).await;
         }
@@ -76,9 +72,7 @@ impl Host {
     ) -> Result<DiagnosticsResponse, Status> {
         let resource = named(&self.ephemeral, "ephemeral resource", &request.type_name)?;
         let schema = resource.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (config, mut diagnostics) = checked(request.config.as_ref(), &schema)?;
         if !diagnostics.has_errors() {
             resource.validate(&config, &mut diagnostics).await;
         }

@@ -8,10 +8,14 @@ use tonic::Status;
 
 use crate::cancel::Cancel;
 use crate::cty::{Type, Value};
+use crate::diagnostic::Diagnostics;
+use crate::path::Path;
 use crate::proto::{DynamicValue, ResourceIdentityData};
 use crate::provider::{
     Action, DataSource, EphemeralResource, Function, ListResource, Provider, Resource,
 };
+use crate::schema::Schema;
+use crate::validator;
 
 /// A provider and its parts, under the names that configurations use.
 pub(crate) struct Host {
@@ -84,6 +88,17 @@ pub(crate) fn decode(value: Option<&DynamicValue>, of: &Type) -> Result<Value, S
         Ok(Value::Null)
     };
     decoded.map_err(|e| Status::invalid_argument(format!("a value does not fit the schema: {e}")))
+}
+
+/// A configuration that the host sent, and what is wrong with it by its schema.
+pub(crate) fn checked(
+    config: Option<&DynamicValue>,
+    schema: &Schema,
+) -> Result<(Value, Diagnostics), Status> {
+    let config = decode(config, &schema.value_type())?;
+    let mut diagnostics = Diagnostics::default();
+    validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+    Ok((config, diagnostics))
 }
 
 /// A value for the host.

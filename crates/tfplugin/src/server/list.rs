@@ -7,13 +7,11 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 use tonic::Status;
 
-use super::host::{Host, decode, encode, identity_data, named};
+use super::host::{Host, checked, decode, encode, identity_data, named};
 use crate::diagnostic::Diagnostics;
-use crate::path::Path;
 use crate::proto::{
     DiagnosticsResponse, ListResourceEvent, ListResourceRequest, ValidateListResourceConfigRequest,
 };
-use crate::validator;
 
 impl Host {
     pub(crate) async fn validate_list_resource_config(
@@ -22,9 +20,7 @@ impl Host {
     ) -> Result<DiagnosticsResponse, Status> {
         let list = named(&self.lists, "list of", &request.type_name)?;
         let schema = list.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (config, mut diagnostics) = checked(request.config.as_ref(), &schema)?;
         if !diagnostics.has_errors() {
             list.validate(&config, &mut diagnostics).await;
         }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use tonic::Status;
 
 use super::data::known;
-use super::host::{Host, decode, encode, identity, identity_data, named};
+use super::host::{Host, checked, decode, encode, identity, identity_data, named};
 use crate::cty::Value;
 use crate::diagnostic::Diagnostics;
 use crate::path::Path;
@@ -36,9 +36,7 @@ impl Host {
     ) -> Result<DiagnosticsResponse, Status> {
         let resource = self.resource(&request.type_name)?;
         let schema = resource.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (config, mut diagnostics) = checked(request.config.as_ref(), &schema)?;
         let can_write_only = request
             .client_capabilities
             .is_some_and(|c| c.write_only_attributes_allowed);

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use tonic::Status;
 
 use super::function::describe;
-use super::host::{Host, decode};
+use super::host::{Host, checked, decode};
 use crate::diagnostic::Diagnostics;
-use crate::path::Path;
 use crate::proto::{
     ActionSchema, ConfigureProviderRequest, DiagnosticsResponse, GetFunctionsRequest,
     GetFunctionsResponse, GetMetadataRequest, GetMetadataResponse, GetProviderSchemaRequest,
@@ -17,7 +16,6 @@ use crate::proto::{
     StopProviderRequest, StopProviderResponse, ValidateProviderConfigRequest,
     ValidateProviderConfigResponse,
 };
-use crate::validator;
 
 /// What this crate can do for every provider.
 const CAPABILITIES: ServerCapabilities = ServerCapabilities {
@@ -128,9 +126,7 @@ impl Host {
         request: ValidateProviderConfigRequest,
     ) -> Result<ValidateProviderConfigResponse, Status> {
         let schema = self.provider.schema();
-        let config = decode(request.config.as_ref(), &schema.value_type())?;
-        let mut diagnostics = Diagnostics::default();
-        validator::validate(&schema.block, &config, &Path::root(), &mut diagnostics);
+        let (config, mut diagnostics) = checked(request.config.as_ref(), &schema)?;
         if !diagnostics.has_errors() {
             self.provider.validate(&config, &mut diagnostics).await;
         }
