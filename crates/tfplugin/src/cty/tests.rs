@@ -163,3 +163,53 @@ fn a_stored_state_keeps_what_the_schema_has() {
         ])
     );
 }
+
+/// Bytes of a host that has lost its mind: whatever comes, there is a value or an error, and what is read is written back the same.
+#[test]
+fn no_bytes_are_too_strange() {
+    let inner = Type::object([("n", Type::Number), ("any", Type::Dynamic)]);
+    let of = Type::object([
+        ("list", Type::list(inner.clone())),
+        ("set", Type::set(Type::String)),
+        ("map", Type::map(Type::Bool)),
+        ("tuple", Type::Tuple(vec![Type::String, inner])),
+    ]);
+    let one = Value::object([
+        ("n", Value::from(1.5)),
+        ("any", Value::Dynamic(Box::new((Type::Bool, true.into())))),
+    ]);
+    let whole = Value::object([
+        ("list", Value::List(vec![one.clone(), Value::Unknown])),
+        ("set", vec!["a", "b"].into()),
+        ("map", Value::object([("x", Value::from(true))])),
+        ("tuple", Value::List(vec![Value::Null, one])),
+    ]);
+    let bytes = whole.to_msgpack(&of).unwrap();
+    assert_eq!(Value::from_msgpack(&bytes, &of).unwrap(), whole);
+    let mut seed = 0x2545_f491_u32;
+    let mut random = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 17;
+        seed ^= seed << 5;
+        seed as usize % below
+    };
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let mut strange = bytes.clone();
+        for _ in 0..=random(4) {
+            let at = random(strange.len());
+            strange[at] = u8::try_from(random(256)).unwrap();
+        }
+        strange.truncate(bytes.len() - random(2) * random(bytes.len()));
+        if let Ok(value) = Value::from_msgpack(&strange, &of) {
+            let again = value.to_msgpack(&of).unwrap();
+            assert_eq!(Value::from_msgpack(&again, &of).unwrap(), value);
+            read += 1;
+        }
+        if let Ok(json) = serde_json::from_slice(&strange) {
+            let _ = Value::from_json(&json, &of);
+            let _ = Type::from_json(&json);
+        }
+    }
+    assert!(read > 100, "{read}");
+}
