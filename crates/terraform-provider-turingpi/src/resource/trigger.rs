@@ -289,7 +289,7 @@ fn fires(prior: &Value, planned: &Value, private: &Private) -> bool {
             |value: &Value| value.is_null() || value.as_map().is_some_and(BTreeMap::is_empty);
         // no triggers are no triggers, however it is written
         let same = before == after || nothing(before) && nothing(after);
-        !same && !(imported && before.is_null())
+        !(same || imported && before.is_null())
     })
 }
 
