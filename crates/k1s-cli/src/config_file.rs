@@ -285,8 +285,15 @@ fn written(section: Section, body: &Map<String, Value>) -> Value {
         written.entry(*field).or_insert_with(|| "".into());
     }
     if let Some(exec) = written.get_mut("exec").and_then(Value::as_object_mut) {
-        exec.entry("interactiveMode")
-            .or_insert_with(|| "IfAvailable".into());
+        // later versions want it said
+        let version = exec.get("apiVersion").and_then(Value::as_str);
+        if version.is_some_and(|v| v.ends_with("/v1beta1") || v.ends_with("/v1alpha1")) {
+            exec.entry("interactiveMode")
+                .or_insert_with(|| "IfAvailable".into());
+        }
+        for list in ["args", "env"] {
+            exec.entry(list).or_insert(Value::Null);
+        }
         exec.entry("provideClusterInfo")
             .or_insert_with(|| false.into());
     }

@@ -4,6 +4,7 @@
 //! [`lookups`] says what else has to be read for an object, [`describe`] writes the page from the object and what was
 //! found. Nothing here talks to a server.
 
+mod certificate;
 mod container;
 mod event;
 pub(crate) mod field;
@@ -106,9 +107,12 @@ fn describer(group: &str, kind: &str) -> fn(&mut Page, &Value, &Related) {
         ("batch", "Job") => job::job,
         ("batch", "CronJob") => job::cron_job,
         ("autoscaling", "HorizontalPodAutoscaler") => policy::autoscaler,
+        ("certificates.k8s.io", "CertificateSigningRequest") => certificate::signing_request,
         ("discovery.k8s.io", "EndpointSlice") => service::endpoint_slice,
         ("networking.k8s.io", "Ingress") => ingress::ingress,
         ("networking.k8s.io", "IngressClass") => ingress::ingress_class,
+        ("networking.k8s.io", "IPAddress") => service::ip_address,
+        ("networking.k8s.io", "ServiceCIDR") => service::service_cidr,
         ("networking.k8s.io", "NetworkPolicy") => ingress::network_policy,
         ("policy", "PodDisruptionBudget") => policy::disruption_budget,
         ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => rbac::role,

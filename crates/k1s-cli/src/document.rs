@@ -4,6 +4,7 @@
 //! Entry points: [`split`], [`objects`] and [`yaml`].
 
 use k1s_core::object::text;
+use k1s_core::quote::Quoted;
 use serde_json::Value;
 
 /// One YAML (or JSON) document as a value; an empty one is null.
@@ -25,6 +26,31 @@ pub(crate) struct Place {
     pub(crate) line: usize,
     /// Whether the file has other documents.
     pub(crate) one_of_several: bool,
+}
+
+impl Place {
+    /// The file and what of it is meant, for an error: `"f.yaml", document 2, line 7, item 3`.
+    pub(crate) fn within(&self, source: &str, item: &str) -> String {
+        let mut place = Quoted(source).to_string();
+        if self.one_of_several {
+            place += &format!(", document {}, line {}", self.document, self.line);
+        }
+        if !item.is_empty() {
+            place += &format!(", item {item}");
+        }
+        place
+    }
+}
+
+/// Why the metadata of an object cannot be that of any, whatever its kind.
+pub(crate) fn metadata_complaint(object: &Value) -> Option<String> {
+    let metadata = object.get("metadata")?;
+    // any kind will do: their metadata is the same
+    let kind = k1s_core::kinds::of_kind("", "v1", "ConfigMap")?;
+    let mut only = serde_json::json!({ "metadata": metadata });
+    k1s_core::decode::decode(kind.schema, &mut only)
+        .err()
+        .map(|e| e.to_string())
 }
 
 /// A document, or why it cannot be read; the reason says the line in the whole file.
@@ -202,6 +228,25 @@ mod tests {
                 "1".to_owned(),
                 serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap"})
             )]
+        );
+    }
+
+    #[test]
+    fn metadata_has_types() {
+        let check = |metadata: Value, expected: Option<&str>| {
+            let object = serde_json::json!({"kind": "Any", "metadata": metadata});
+            assert_eq!(metadata_complaint(&object).as_deref(), expected);
+        };
+        check(
+            serde_json::json!({"name": "a", "labels": {"x": "y"}, "more": 1}),
+            None,
+        );
+        check(Value::Null, None);
+        check(
+            serde_json::json!({"labels": {"x": true}}),
+            Some(
+                "json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string",
+            ),
         );
     }
 

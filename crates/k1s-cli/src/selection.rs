@@ -424,6 +424,15 @@ impl Selection {
                 }
             };
             for (item, object) in document::objects(value) {
+                if item.is_empty()
+                    && let Some(why) = document::metadata_complaint(&object)
+                {
+                    let place = place.within(&source, &item);
+                    out.push(Err(Error::message(format!(
+                        "unable to decode {place}: {why}"
+                    ))));
+                    continue;
+                }
                 if let Some(complaint) = self.complaint(&object, &source, place, &item) {
                     out.push(Err(complaint));
                     if self.validate {
@@ -461,13 +470,7 @@ impl Selection {
         if missing.is_empty() {
             return None;
         }
-        let mut source = Quoted(source).to_string();
-        if place.one_of_several {
-            source += &format!(", document {}, line {}", place.document, place.line);
-        }
-        if !item.is_empty() {
-            source += &format!(", item {item}");
-        }
+        let source = place.within(source, item);
         if self.validate {
             let list = match missing.as_slice() {
                 [one] => (*one).to_owned(),

@@ -19,7 +19,7 @@ use crate::source;
 use crate::writing::{self, LAST_APPLIED, Validation, Writer};
 
 mod last_applied;
-mod prune;
+pub(in crate::commands) mod prune;
 mod server_side;
 
 /// `apply`.
@@ -88,9 +88,9 @@ const FLAGS: &[Flag] = &[
 ];
 
 /// An object that was applied, for `--prune` and for the forms that show all at the end.
-pub(super) struct Applied {
-    pub(super) uid: String,
-    pub(super) namespace: String,
+pub(in crate::commands) struct Applied {
+    pub(in crate::commands) uid: String,
+    pub(in crate::commands) namespace: String,
 }
 
 /// What a run of apply has to hand.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::PROGRAM;
 use crate::client::Call;
 use crate::command::Command;
+use crate::commands::apply::{Applied, prune};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
@@ -44,6 +45,14 @@ pub(super) static COMMAND: Command = Command {
             Flag::switch(
                 "force-conflicts",
                 "With --server-side, take fields from other managers.",
+            ),
+            Flag::switch(
+                "prune",
+                "Show also what `apply --prune` would delete; with -l of those labels only.",
+            ),
+            Flag::list(
+                "prune-allowlist",
+                "Kinds that --prune may delete, group/version/kind.",
             ),
             Flag::text("selector", "Only objects of the files with such labels.").short('l'),
             Flag::switch("server-side", "Compare with server-side apply."),
@@ -90,10 +99,24 @@ async fn compare(cx: &Context, flags: &Parsed) -> Result<i32> {
     let mut selection = Selection::new(cx, flags)?;
     selection.labels =
         Some(flags.text("selector").to_owned()).filter(|selector| !selector.is_empty());
+    let allowed = prune::allowed(cx, flags).await?;
+    let mut seen = Vec::new();
     for target in selection.targets(cx, flags, false).await? {
         let target = target?;
         let (live, merged) = both(cx, flags, &target).await?;
-        directories.write(flags, &target, live, merged)?;
+        if let Some(live) = &live {
+            seen.push(Applied {
+                uid: text(live, &["metadata", "uid"]).to_owned(),
+                namespace: target.namespace.clone(),
+            });
+        }
+        directories.write(flags, &target, live, Some(merged))?;
+    }
+    if flags.on("prune") {
+        for target in prune::candidates(cx, &selection, &seen, allowed).await? {
+            let live = target.value.clone();
+            directories.write(flags, &target, Some(live), None)?;
+        }
     }
     cx.flush()?;
     directories.show(cx)
@@ -198,27 +221,36 @@ impl Directories {
         }
     }
 
-    fn write(&self, flags: &Parsed, target: &Target, live: Option<Value>, merged: Value) -> Result {
+    /// Writes an object as it is and as it would be; one that is to go has no second file.
+    fn write(
+        &self,
+        flags: &Parsed,
+        target: &Target,
+        mut live: Option<Value>,
+        mut merged: Option<Value>,
+    ) -> Result {
         let resource = &target.resource;
         let group = if resource.group.is_empty() {
             String::new()
         } else {
             format!("{}.", resource.group)
         };
-        let namespace = text(&merged, &["metadata", "namespace"]);
+        let shown = merged.as_ref().or(live.as_ref()).unwrap_or(&Value::Null);
         let name = format!(
-            "{group}{}.{}.{namespace}.{}",
+            "{group}{}.{}.{}.{}",
             resource.version,
             resource.kind,
-            text(&merged, &["metadata", "name"])
+            text(shown, &["metadata", "namespace"]),
+            text(shown, &["metadata", "name"])
         );
-        let (mut live, mut merged) = (live, merged);
-        if !flags.on("show-managed-fields") {
-            live = live.map(|live| print::without_managed_fields(&live));
-            merged = print::without_managed_fields(&merged);
+        for value in [&mut live, &mut merged].into_iter().flatten() {
+            if !flags.on("show-managed-fields") {
+                *value = print::without_managed_fields(value);
+            }
         }
-        if resource.version == "v1" && resource.kind == "Secret" {
-            mask(live.as_mut(), &mut merged);
+        let secret = resource.version == "v1" && resource.kind == "Secret";
+        if secret {
+            mask(live.as_mut(), merged.as_mut());
         }
         let write = |directory: &Path, text: &str| {
             let path = directory.join(&name);
@@ -226,13 +258,16 @@ impl Directories {
                 Error::message(format!("open {}: {}", path.display(), system_text(&error)))
             })
         };
-        write(
-            &self.live,
-            &live
-                .map(|live| document::print_yaml(&live))
-                .unwrap_or_default(),
-        )?;
-        write(&self.merged, &document::print_yaml(&merged))
+        let before = match &live {
+            Some(live) => document::print_yaml(live),
+            // what hides the values makes a null of nothing
+            None if secret => "null\n".to_owned(),
+            None => String::new(),
+        };
+        write(&self.live, &before)?;
+        merged.map_or(Ok(()), |merged| {
+            write(&self.merged, &document::print_yaml(&merged))
+        })
     }
 
     /// Runs the program that shows differences, and gives its exit code.
@@ -306,28 +341,21 @@ fn temporary(name: &str) -> Result<PathBuf> {
 }
 
 /// Hides the values of a secret, but shows which of them change.
-fn mask(live: Option<&mut Value>, merged: &mut Value) {
-    let mut nothing = Value::Null;
-    let live = live.unwrap_or(&mut nothing);
-    let data = |value: &Value| {
-        value
-            .get("data")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default()
+fn mask(live: Option<&mut Value>, merged: Option<&mut Value>) {
+    let data = |value: &Option<&mut Value>| {
+        let data = value.as_ref().and_then(|value| value.get("data"));
+        data.and_then(Value::as_object).cloned().unwrap_or_default()
     };
-    let (before, after) = (data(live), data(merged));
-    let hidden = |value: Option<&Value>, other: Option<&Value>, changed: &'static str| match (
-        value, other,
-    ) {
-        (Some(value), Some(other)) if value != other => changed,
-        _ => "***",
-    };
-    for (key, value) in &before {
-        live["data"][key] = hidden(Some(value), after.get(key), "*** (before)").into();
-    }
-    for (key, value) in &after {
-        merged["data"][key] = hidden(Some(value), before.get(key), "*** (after)").into();
+    let (before, after) = (data(&live), data(&merged));
+    for (side, own, other, changed) in [
+        (live, &before, &after, "*** (before)"),
+        (merged, &after, &before, "*** (after)"),
+    ] {
+        let Some(side) = side else { continue };
+        for (key, value) in own {
+            let differs = other.get(key).is_some_and(|other| other != value);
+            side["data"][key] = if differs { changed } else { "***" }.into();
+        }
     }
 }
 
@@ -340,7 +368,7 @@ mod tests {
     fn secrets_are_hidden_but_changes_are_seen() {
         let mut live = json!({"data": {"same": "a", "other": "b", "gone": "c"}});
         let mut merged = json!({"data": {"same": "a", "other": "x", "new": "y"}});
-        mask(Some(&mut live), &mut merged);
+        mask(Some(&mut live), Some(&mut merged));
         assert_eq!(
             live,
             json!({"data": {"same": "***", "other": "*** (before)", "gone": "***"}})

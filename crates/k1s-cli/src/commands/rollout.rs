@@ -8,7 +8,7 @@ mod undo;
 
 use std::time::Duration;
 
-use k1s_core::object::{is_true, text};
+use k1s_core::object::{annotation, is_true, text};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
@@ -162,6 +162,11 @@ static STATUS: Command = Command {
         source::FLAGS,
         COMMON,
         &[
+            Flag::number(
+                "revision",
+                "0",
+                "Fail unless a deployment is at this revision; 0 is any.",
+            ),
             Flag::duration("timeout", "0s", "How long to watch; 0 is for ever."),
             Flag::switch("watch", "Watch until the rollout is done.")
                 .short('w')
@@ -247,6 +252,12 @@ async fn targets(cx: &Context, flags: &Parsed) -> Result<Vec<Result<Target>>> {
 }
 
 async fn status(cx: &Context, flags: &Parsed) -> Result {
+    let revision = flags.number("revision");
+    if revision < 0 {
+        return Err(Error::message(format!(
+            "revision must be a positive integer: {revision}"
+        )));
+    }
     let limit = flags.duration("timeout");
     let limit = if limit.is_zero() {
         Duration::from_secs(365 * 24 * 3600)
@@ -255,7 +266,7 @@ async fn status(cx: &Context, flags: &Parsed) -> Result {
     };
     for target in targets(cx, flags).await? {
         let target = target?;
-        let follow = follow(cx, &target, flags.on("watch"));
+        let follow = follow(cx, &target, flags.on("watch"), revision);
         timeout_at(Instant::now() + limit, follow)
             .await
             .unwrap_or_else(|_| Err(Error::message("timed out waiting for the condition")))?;
@@ -264,14 +275,14 @@ async fn status(cx: &Context, flags: &Parsed) -> Result {
 }
 
 /// Prints the state of a rollout each time it changes, until it is done.
-async fn follow(cx: &Context, target: &Target, watch: bool) -> Result {
+async fn follow(cx: &Context, target: &Target, watch: bool, revision: i64) -> Result {
     let kind = target.resource.kind.as_str();
     let call = Call::get(target.resource.path(&target.namespace, "", ""))
         .query("fieldSelector", format!("metadata.name={}", target.name));
     let mut object = target.value.clone();
     loop {
         let mut version = text(&object, &["metadata", "resourceVersion"]).to_owned();
-        if tell(cx, kind, &object)? || !watch {
+        if tell(cx, kind, &object, revision)? || !watch {
             return Ok(());
         }
         let mut changes = Watch::start(cx, call.clone(), &version).await?;
@@ -280,7 +291,7 @@ async fn follow(cx: &Context, target: &Target, watch: bool) -> Result {
                 return Err(Error::message("object has been deleted"));
             }
             text(&event.object, &["metadata", "resourceVersion"]).clone_into(&mut version);
-            if tell(cx, kind, &event.object)? {
+            if tell(cx, kind, &event.object, revision)? {
                 return Ok(());
             }
         }
@@ -288,7 +299,15 @@ async fn follow(cx: &Context, target: &Target, watch: bool) -> Result {
     }
 }
 
-fn tell(cx: &Context, kind: &str, object: &serde_json::Value) -> Result<bool> {
+fn tell(cx: &Context, kind: &str, object: &serde_json::Value, revision: i64) -> Result<bool> {
+    if kind == "Deployment" && revision > 0 {
+        let running = annotation(object, "deployment.kubernetes.io/revision").unwrap_or("0");
+        if running != revision.to_string() {
+            return Err(Error::message(format!(
+                "desired revision ({revision}) is different from the running revision ({running})"
+            )));
+        }
+    }
     let Progress { text, done } = progress(kind, object).map_err(Error::Message)?;
     cx.line(text)?;
     cx.flush()?;

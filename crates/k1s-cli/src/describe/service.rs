@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::field::Fields;
 use super::page::{Page, labels_in_line, or, or_none, put};
+use super::time::full;
 use super::{Related, event};
 
 /// How many endpoints are shown before they are only counted.
@@ -257,4 +258,55 @@ fn load_balancer(ingress: &[Value]) -> String {
             (ip, mode) => format!("{ip} ({mode})"),
         });
     points.collect::<Vec<_>>().join(", ")
+}
+
+/// An IPAddress.
+pub(crate) fn ip_address(page: &mut Page, address: &Value, related: &Related) {
+    put!(page, 0, "Name:\t{}", address.text("metadata.name"));
+    page.marks(address);
+    if address.has("spec.parentRef") {
+        put!(page, 0, "Parent Reference:");
+        for (title, field) in [
+            ("Group", "group"),
+            ("Resource", "resource"),
+            ("Namespace", "namespace"),
+            ("Name", "name"),
+        ] {
+            let value = address.at("spec.parentRef").text(field);
+            put!(page, 1, "{title}:\t{value}");
+        }
+    }
+    event::section(page, related);
+}
+
+/// A ServiceCIDR.
+pub(crate) fn service_cidr(page: &mut Page, range: &Value, related: &Related) {
+    put!(page, 0, "Name:\t{}", range.text("metadata.name"));
+    page.marks(range);
+    put!(
+        page,
+        0,
+        "CIDRs:\t{}",
+        range.strings("spec.cidrs").join(", ")
+    );
+    let conditions = range.list("status.conditions");
+    if !conditions.is_empty() {
+        put!(page, 0, "Status:");
+        put!(page, 0, "Conditions:");
+        put!(page, 1, "Type\tStatus\tLastTransitionTime\tReason\tMessage");
+        put!(page, 1, "----\t------\t------------------\t------\t-------");
+        for condition in conditions {
+            put!(
+                page,
+                1,
+                "{} \t{} \t{} \t{} \t{}",
+                condition.text("type"),
+                condition.text("status"),
+                full(condition.text("lastTransitionTime")),
+                condition.text("reason"),
+                condition.text("message")
+            );
+        }
+    }
+    event::section(page, related);
 }

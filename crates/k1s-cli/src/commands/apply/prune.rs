@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::flag::Parsed;
 use crate::mapping::Resource;
 use crate::print::{DryRun, Outcome};
-use crate::selection::Selection;
+use crate::selection::{Selection, Target};
 use crate::writing::LAST_APPLIED;
 
 /// The kinds that are pruned when none are named.
@@ -39,7 +39,7 @@ const DEFAULT: [(&str, &str); 16] = [
 ];
 
 /// The kinds that may be pruned, as the flag names them.
-pub(super) async fn allowed(cx: &Context, args: &Parsed) -> Result<Vec<Rc<Resource>>> {
+pub(in crate::commands) async fn allowed(cx: &Context, args: &Parsed) -> Result<Vec<Rc<Resource>>> {
     let mut out = Vec::new();
     for words in args.list("prune-allowlist") {
         let parts: Vec<&str> = words.split('/').collect();
@@ -58,15 +58,13 @@ pub(super) async fn allowed(cx: &Context, args: &Parsed) -> Result<Vec<Rc<Resour
     Ok(out)
 }
 
-/// Deletes what is to go.
-pub(super) async fn run(
+/// What an earlier apply made and the files no longer name, of these kinds or of those that are pruned by default.
+pub(in crate::commands) async fn candidates(
     cx: &Context,
-    args: &Parsed,
     selection: &Selection,
     applied: &[Applied],
     mut kinds: Vec<Rc<Resource>>,
-    outcome: &mut Outcome,
-) -> Result {
+) -> Result<Vec<Target>> {
     if kinds.is_empty() {
         for (api_version, kind) in DEFAULT {
             // A kind that the API does not have holds nothing to prune.
@@ -83,32 +81,35 @@ pub(super) async fn run(
         .map(|a| a.namespace.as_str())
         .filter(|n| !n.is_empty())
         .collect();
-    for resource in kinds.iter().filter(|r| r.namespaced) {
-        for namespace in &namespaces {
-            one(cx, args, selection, applied, resource, namespace, outcome).await?;
+    let (within, without): (Vec<_>, Vec<_>) = kinds.iter().partition(|r| r.namespaced);
+    let within = within.into_iter().flat_map(|resource| {
+        namespaces
+            .iter()
+            .map(move |namespace| (resource, *namespace))
+    });
+    let mut out = Vec::new();
+    for (resource, namespace) in within.chain(without.into_iter().map(|r| (r, ""))) {
+        for target in selection.list(cx, resource, namespace).await? {
+            let uid = text(&target.value, &["metadata", "uid"]);
+            let ours = annotation(&target.value, LAST_APPLIED).is_some();
+            if ours && !applied.iter().any(|a| a.uid == uid) {
+                out.push(target);
+            }
         }
     }
-    for resource in kinds.iter().filter(|r| !r.namespaced) {
-        one(cx, args, selection, applied, resource, "", outcome).await?;
-    }
-    Ok(())
+    Ok(out)
 }
 
-async fn one(
+/// Deletes what is to go.
+pub(super) async fn run(
     cx: &Context,
     args: &Parsed,
     selection: &Selection,
     applied: &[Applied],
-    resource: &Rc<Resource>,
-    namespace: &str,
+    kinds: Vec<Rc<Resource>>,
     outcome: &mut Outcome,
 ) -> Result {
-    for target in selection.list(cx, resource, namespace).await? {
-        let uid = text(&target.value, &["metadata", "uid"]);
-        let ours = annotation(&target.value, LAST_APPLIED).is_some();
-        if !ours || applied.iter().any(|a| a.uid == uid) {
-            continue;
-        }
+    for target in candidates(cx, selection, applied, kinds).await? {
         if outcome.dry_run != DryRun::Client {
             let policy = super::super::delete::policy(args)?;
             let mut options = json!({"propagationPolicy": policy});
@@ -126,7 +127,7 @@ async fn one(
                 answer => answer?,
             };
         }
-        outcome.tell(cx, resource, &target.value, "pruned")?;
+        outcome.tell(cx, &target.resource, &target.value, "pruned")?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
+use crate::mapping::Resource;
 use crate::print::{self, DryRun, Outcome};
 use crate::selection::{SELECTORS, Selection};
 use crate::writing::{PatchType, VALIDATE, Writer};
@@ -87,6 +88,21 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     let mut outcome = Outcome::new(flags)?;
     let mut selection = Selection::new(cx, flags)?;
     selection.args = names.to_vec();
+    if let [word] = names
+        && !word.contains('/')
+        && !flags.on("all")
+        && flags.text("selector").is_empty()
+    {
+        return Err(Error::message(
+            "at least one resource name must be specified since 'all' parameter is not set",
+        ));
+    }
+    if let [word, ..] = names
+        && !word.contains(['/', ','])
+        && let Ok(resource) = cx.resource(&word.to_lowercase()).await
+    {
+        check_kind(&resource)?;
+    }
     let mut errors = Vec::new();
     for target in selection.targets(cx, flags, true).await? {
         let target = match target {
@@ -96,12 +112,7 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
                 continue;
             }
         };
-        if target.resource.kind != "Node" {
-            return Err(Error::message(format!(
-                "invalid resource type {}, only node types are supported",
-                target.resource.plural
-            )));
-        }
+        check_kind(&target.resource)?;
         let old = list(&target.value, &["spec", "taints"]);
         let (taints, done) = match changed(&target.name, old, &add, &remove, flags.on("overwrite"))
         {
@@ -131,56 +142,80 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     Error::all(errors)
 }
 
+fn check_kind(resource: &Resource) -> Result {
+    if resource.kind == "Node" {
+        return Ok(());
+    }
+    Err(Error::message(format!(
+        "invalid resource type {}, only node types are supported",
+        resource.plural
+    )))
+}
+
 /// The taints to add and those to remove.
 fn parse(specs: &[String]) -> std::result::Result<(Vec<Taint>, Vec<Taint>), String> {
-    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    let (mut add, mut remove) = (Vec::<Taint>::new(), Vec::new());
     for spec in specs {
-        let taint = match spec.strip_suffix('-') {
-            Some(spec) => {
-                let (key, effect) = spec.split_once(':').unwrap_or((spec, ""));
-                let key = key.split('=').next().unwrap_or_default();
-                remove.push(Taint {
-                    key: key.to_owned(),
-                    value: String::new(),
-                    effect: effect.to_owned(),
-                });
-                continue;
-            }
-            None => spec,
-        };
-        let invalid = |complaints: &[String]| {
-            let why = if complaints.is_empty() {
-                String::new()
-            } else {
-                format!(", {}", complaints.join("; "))
-            };
-            format!("invalid taint spec: {taint}{why}")
-        };
-        let (pair, effect) = taint.split_once(':').unwrap_or((taint, ""));
-        let (key, value) = match taint.contains(':') {
-            true => pair.split_once('=').unwrap_or((pair, "")),
-            false => (taint.as_str(), ""),
-        };
-        if taint.contains(':') && !EFFECTS.contains(&effect) {
+        if let Some(spec) = spec.strip_suffix('-') {
+            let taint = parse_one(spec)?;
+            remove.push(Taint {
+                value: String::new(),
+                ..taint
+            });
+            continue;
+        }
+        let taint = parse_one(spec)?;
+        if taint.effect.is_empty() {
+            return Err(format!("invalid taint spec: {spec}"));
+        }
+        let Taint { key, value, effect } = &taint;
+        if add.iter().any(|a| (&a.key, &a.effect) == (key, effect)) {
             return Err(format!(
-                "invalid taint effect: {effect}, unsupported taint effect"
+                "duplicated taints with the same key and effect: {{{key} {value} {effect} <nil>}}"
             ));
         }
-        for complaints in [label_value(value), label_key(key)] {
-            if !complaints.is_empty() {
-                return Err(invalid(&complaints));
-            }
-        }
-        if effect.is_empty() {
-            return Err(invalid(&[]));
-        }
-        add.push(Taint {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            effect: effect.to_owned(),
-        });
+        add.push(taint);
     }
     Ok((add, remove))
+}
+
+/// `key`, `key:effect` or `key=value:effect`.
+fn parse_one(spec: &str) -> std::result::Result<Taint, String> {
+    let invalid = |complaints: &[String]| {
+        let why = if complaints.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", complaints.join("; "))
+        };
+        format!("invalid taint spec: {spec}{why}")
+    };
+    let parts: Vec<&str> = spec.split(':').collect();
+    let (key, value, effect) = match parts.as_slice() {
+        [key] => (*key, "", ""),
+        [pair, effect] => {
+            if !EFFECTS.contains(effect) {
+                return Err(format!(
+                    "invalid taint effect: {effect}, unsupported taint effect"
+                ));
+            }
+            match pair.split('=').collect::<Vec<_>>().as_slice() {
+                [key] => (*key, "", *effect),
+                [key, value] => (*key, *value, *effect),
+                _ => return Err(invalid(&[])),
+            }
+        }
+        _ => return Err(invalid(&[])),
+    };
+    for complaints in [label_value(value), label_key(key)] {
+        if !complaints.is_empty() {
+            return Err(invalid(&complaints));
+        }
+    }
+    Ok(Taint {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        effect: effect.to_owned(),
+    })
 }
 
 /// The taints that a node then has, and the word for the change.
@@ -269,6 +304,21 @@ mod tests {
             "a=2:NoSchedule",
             false,
             Err("node n already has a taint(s) with same effect(s) and --overwrite is false"),
+        );
+        check(
+            "b=1:NoSchedule b=2:NoSchedule",
+            true,
+            Err("duplicated taints with the same key and effect: {b 2 NoSchedule <nil>}"),
+        );
+        check(
+            "b=c=d:NoSchedule",
+            false,
+            Err("invalid taint spec: b=c=d:NoSchedule"),
+        );
+        check(
+            "b:NoSchedule:c",
+            false,
+            Err("invalid taint spec: b:NoSchedule:c"),
         );
         check("z-", false, Err("taint \"z\" not found"));
         check(
