@@ -62,10 +62,19 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// Waits for a state itself, however long that takes.
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
-    while !reached().await {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+/// Waits for a state itself; a test that does not come to it ends, and hangs nobody.
+#[track_caller]
+fn until(mut reached: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
+    let at = std::panic::Location::caller();
+    async move {
+        let begun = std::time::Instant::now();
+        while !reached().await {
+            assert!(
+                begun.elapsed().as_secs() < 300,
+                "{at}: it does not come to that"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 }
 
