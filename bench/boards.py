@@ -48,7 +48,7 @@ class Cluster:
             stream.connect(self.path)
             stream.sendall(f"look {board}".rstrip().encode() + b"\n")
             with stream.makefile() as answer:
-                return [json.loads(line) for line in answer]
+                return [json.loads(line) for line in answer if line != "ok\n"]
 
     def totals(self):
         api = [board["api"] for board in self.look()]

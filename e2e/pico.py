@@ -81,6 +81,7 @@ def two_boards_are_ready():
     assert any(t["key"] == "pico.io/embedded-workload" for t in node["spec"]["taints"]), node["spec"]
     kube("get", "lease", "-n", "kube-node-lease", "pico-0", "pico-1")
     assert "containerRuntimeVersion" in json.dumps(node), node
+    assert kubelet("pico-0", "/healthz") == "ok" and "# TYPE" in kubelet("pico-0", "/metrics/resource")
 
 
 def blink_is_scheduled_and_blinks():
@@ -108,11 +109,12 @@ def pins_are_held_and_free_again():
     apply("button", "pico/button:v1", "pico-0", {"pico.io/gpio-pin": 1}, {"annotations": {"pico.io/gpio-pins": "15"}})
     kube("wait", "--for=condition=Ready", "pod/button", "--timeout=60s")
     until("the pin is an input", lambda: board("pico-0")["pins"]["GP15"].startswith("in:"))
-    before = kubelet("pico-0", "/containerLogs/default/button/c")
+    pressed = lambda: kube("logs", "button").count("pressed, count ")
+    before = pressed()
     for level in ("high", "low", "high"):
         run(k1s, "pico", "pins", "pico-0", f"15={level}", "--socket", socket)
         time.sleep(0.2)
-    until("the press is in the log", lambda: kubelet("pico-0", "/containerLogs/default/button/c") != before)
+    until("the press is in the log", lambda: pressed() == before + 1)
     apply("second", "pico/button:v1", "pico-0", {"pico.io/gpio-pin": 1}, {"annotations": {"pico.io/gpio-pins": "15"}})
     until("the second is refused", lambda: pod("second")["status"].get("phase") == "Failed")
     assert "GP15 is in use by pod default/button" in pod("second")["status"]["message"], pod("second")["status"]
@@ -146,16 +148,36 @@ def power_and_link_come_back():
     run(k1s, "pico", "pins", "pico-1", "power=cycle", "--socket", socket)
     until("the board started again", lambda: boot() != before)
     run(k1s, "pico", "pins", "pico-1", "link=cut", "--socket", socket)
+    apply("late", "pico/blink:v1", "pico-1", {"pico.io/led": 1})
+    time.sleep(2)
+    assert pod("late")["status"]["phase"] == "Pending" and not board("pico-1")["led"], "the board heard of it over a cut link"
+    assert board("pico-1")["link"]["cut"], board("pico-1")
     old = lease()
-    time.sleep(1)
     run(k1s, "pico", "pins", "pico-1", "link=up", "--socket", socket)
+    kube("wait", "--for=condition=Ready", "pod/late", "--timeout=60s")
     until("the Lease is renewed", lambda: lease() != old)
+    kube("delete", "pod", "late", "--timeout=60s")
     kube("delete", "node", "pico-1")
     until("the node comes back", lambda: "pico-1" in kube("get", "nodes", "-o", "name"))
 
 
+def an_image_of_ones_own():
+    known = lambda name: json.loads(kube("get", "node", name, "-o", "json"))["metadata"]["annotations"]["pico.io/available-ecis"]
+    if "own/blink:v9" not in known("pico-0"):
+        # loaded before the boards were started, see .ci/run
+        raise AssertionError(known("pico-0"))
+    assert "pico/blink:v1" in known("pico-0") and "own/blink:v9" not in known("pico-1"), known("pico-1")
+    apply("own", "own/blink:v9", "pico-0", {"pico.io/led": 1})
+    kube("wait", "--for=condition=Ready", "pod/own", "--timeout=60s")
+    until("the LED goes on", lambda: board("pico-0")["led"])
+    kube("delete", "pod", "own", "--timeout=60s")
+    refused = subprocess.run([k1s, "pico", "eci", "load", "crates/pico-eci/images/blink.eci", "--flash", f"{directory}/flash/pico-0.flash"],
+                             capture_output=True, text=True)
+    assert refused.returncode == 1 and "a board runs on it" in refused.stderr, refused
+
+
 for check in (two_boards_are_ready, blink_is_scheduled_and_blinks, pins_are_held_and_free_again, limits_and_images,
-              power_and_link_come_back):
+              an_image_of_ones_own, power_and_link_come_back):
     try:
         check()
         passed += 1

@@ -25,8 +25,9 @@ pub enum Error {
     TooLarge,
     /// What was written does not read back as it was given.
     Verify,
-    /// The firmware slot is running and cannot be written.
-    SlotActive,
+    /// The firmware that runs is not the one that has proved itself: neither slot can be written until it is confirmed, or
+    /// left at the next start.
+    OnTrial,
 }
 
 impl fmt::Display for Error {
@@ -39,7 +40,7 @@ impl fmt::Display for Error {
             Self::Full => "no room left in flash",
             Self::TooLarge => "longer than its area of flash allows",
             Self::Verify => "the flash does not hold what was written",
-            Self::SlotActive => "the running firmware cannot be overwritten",
+            Self::OnTrial => "the firmware that runs is on trial: confirm it, or start again, before another is staged",
         })
     }
 }

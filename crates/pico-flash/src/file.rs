@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A simulated flash that is a file: what a board wrote is there when it is started again.
+//! A simulated flash, in a file if it has one: what a board wrote is there when it is started again.
 //!
 //! The file holds the chip's bytes inverted. Erased flash is then zeros, and so a hole: a chip of 2 GiB takes as much of a
 //! disk as was written to it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use crate::sim::{SimError, SimFlash};
 
 const SECTOR: usize = 4096;
 
-/// The flash and its file. Every operation is in the file when it returns, though not yet on the disk: a crash of the
-/// process loses nothing, a crash of the host may.
+/// The flash and its file, if there is one. Every operation is in the file when it returns, though not yet on the disk: a crash of the
+/// process loses nothing, a crash of the host may. One at a time has a file.
 #[derive(Debug)]
 pub struct FlashFile {
     flash: SimFlash,
-    file: File,
+    file: Option<File>,
 }
 
 /// Why the flash in a file failed.
@@ -43,10 +43,20 @@ impl NorFlashError for FileError {
 }
 
 impl FlashFile {
+    /// A blank chip of `capacity` bytes that is gone when it is dropped.
+    #[must_use]
+    pub const fn without_file(capacity: u32, seed: u64) -> Self {
+        Self {
+            flash: SimFlash::new(capacity, seed),
+            file: None,
+        }
+    }
+
     /// Opens the flash in a file; a file that is not there becomes a blank chip of `capacity` bytes.
     ///
     /// # Errors
-    /// When the file cannot be read or made, or (`InvalidData`) when it has another length.
+    /// When the file cannot be read or made, (`InvalidData`) when it has another length, or (`ResourceBusy`) when a board
+    /// runs on it.
     pub fn open(path: &Path, capacity: u32, seed: u64) -> io::Result<Self> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -54,6 +64,14 @@ impl FlashFile {
             .create(true)
             .truncate(false)
             .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let text = "a board runs on it: stop the simulation first";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
         let length = file.metadata()?.len();
         if length == 0 {
             file.set_len(capacity.into())?;
@@ -70,7 +88,18 @@ impl FlashFile {
                 flash.restore(sector, &bytes.map(|byte| !byte));
             }
         }
-        Ok(Self { flash, file })
+        // what was read is no change
+        flash.take_changed();
+        Ok(Self {
+            flash,
+            file: Some(file),
+        })
+    }
+
+    /// Whether what is written is kept.
+    #[must_use]
+    pub const fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// The simulated chip, for faults.
@@ -83,18 +112,19 @@ impl FlashFile {
     /// # Errors
     /// When the file cannot be written.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file.as_ref().map_or(Ok(()), File::sync_all)
     }
 
     /// Writes what an operation changed, be it whole or torn.
     fn follow(&mut self, result: Result<(), SimError>) -> Result<(), FileError> {
-        for (sector, bytes) in self.flash.take_changed() {
-            let start = SeekFrom::Start(u64::from(sector) * SECTOR as u64);
-            let written = self
-                .file
-                .seek(start)
-                .and_then(|_| self.file.write_all(&bytes.map(|byte| !byte)));
-            written.map_err(|error| FileError::File(error.kind()))?;
+        let changed = self.flash.take_changed();
+        if let Some(file) = &mut self.file {
+            for (sector, bytes) in changed {
+                let start = SeekFrom::Start(u64::from(sector) * SECTOR as u64);
+                file.seek(start)
+                    .and_then(|_| file.write_all(&bytes.map(|byte| !byte)))
+                    .map_err(|error| FileError::File(error.kind()))?;
+            }
         }
         result.map_err(FileError::Flash)
     }

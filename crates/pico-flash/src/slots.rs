@@ -48,6 +48,8 @@ pub struct SlotImage {
 pub struct BootState {
     /// The slot whose firmware has proved itself.
     pub active: Slot,
+    /// The slot that the last start chose: the firmware that runs.
+    pub running: Slot,
     /// Starts that the other slot's firmware still has to prove itself; `None` when it is not on trial.
     pub trial: Option<u8>,
     /// The firmware of slot A and of slot B; `None` when it is absent or not known to be whole.
@@ -63,8 +65,9 @@ impl BootState {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(96);
-        bytes.push(1);
+        bytes.push(2);
         bytes.push(self.active.index() as u8);
+        bytes.push(self.running.index() as u8);
         bytes.push(self.trial.unwrap_or(u8::MAX));
         bytes.extend_from_slice(&self.unconfirmed_boots.to_le_bytes());
         bytes.extend_from_slice(&self.rollbacks.to_le_bytes());
@@ -96,14 +99,12 @@ impl BootState {
                 u32::from_le_bytes(*word)
             })
         };
-        if byte(&mut rest)? != 1 {
+        let slot = |byte| if byte == 0 { Slot::A } else { Slot::B };
+        if byte(&mut rest)? != 2 {
             return None;
         }
-        let active = if byte(&mut rest)? == 0 {
-            Slot::A
-        } else {
-            Slot::B
-        };
+        let active = slot(byte(&mut rest)?);
+        let running = slot(byte(&mut rest)?);
         let trial = byte(&mut rest).map(|trial| Some(trial).filter(|trial| *trial != u8::MAX))?;
         let (unconfirmed_boots, rollbacks) = (word(&mut rest)?, word(&mut rest)?);
         let mut images = [None, None];
@@ -117,6 +118,7 @@ impl BootState {
         }
         Some(Self {
             active,
+            running,
             trial,
             images,
             unconfirmed_boots,
@@ -140,6 +142,7 @@ mod tests {
             BootState::default(),
             BootState {
                 active: Slot::B,
+                running: Slot::A,
                 trial: Some(0),
                 images: [Some(image.clone()), None],
                 unconfirmed_boots: 3,

@@ -502,9 +502,13 @@ impl<F: NorFlash> Storage<F> {
     /// Writes a firmware into the slot that does not run and puts it on trial: it is started next.
     ///
     /// # Errors
+    /// [`Error::OnTrial`] while the firmware that runs has not proved itself: the other slot is the only way back.
     /// [`Error::TooLarge`], [`Error::Verify`]; the firmware that runs is not touched.
     pub fn stage_firmware(&mut self, version: &str, firmware: &mut dyn Blob) -> Result<Slot> {
         let mut state = self.boot_state()?;
+        if state.running != state.active {
+            return Err(Error::OnTrial);
+        }
         let slot = state.active.other();
         let area = self.slot_area(slot);
         if firmware.is_empty() || firmware.len() > area.len || version.len() > 31 {
@@ -583,22 +587,20 @@ impl<F: NorFlash> Storage<F> {
             state.rollbacks = state.rollbacks.saturating_add(1);
             slot = state.active;
         }
+        state.running = slot;
         self.save(&state)?;
         Ok(slot)
     }
 
-    /// Says that the firmware which runs works: it ends its trial, and the boot counter begins anew.
+    /// Says that the firmware which runs works: it ends its trial, and the boot counter begins anew. One that was rolled
+    /// back meanwhile stays so.
     ///
     /// # Errors
     /// [`Error::Medium`] when the flash fails.
     pub fn confirm(&mut self) -> Result<()> {
         let mut state = self.boot_state()?;
-        // a firmware on trial confirms itself; it ran because an attempt was taken from it
-        if state
-            .trial
-            .is_some_and(|attempts| attempts < BootState::TRIALS)
-        {
-            state.active = state.active.other();
+        if state.trial.is_some() && state.running != state.active {
+            state.active = state.running;
             state.trial = None;
         }
         state.unconfirmed_boots = 0;
@@ -611,7 +613,12 @@ impl<F: NorFlash> Storage<F> {
     /// [`Error::NotFound`] when there is no whole firmware in it.
     pub fn roll_back(&mut self) -> Result<Slot> {
         let mut state = self.boot_state()?;
-        if state.trial.take().is_none() {
+        let was_on_trial = state.trial.take().is_some();
+        if !was_on_trial && state.running != state.active {
+            // it is on its way already
+            return Ok(state.active);
+        }
+        if !was_on_trial {
             let other = state.active.other();
             if !self.is_whole(&state, other)? {
                 return Err(Error::NotFound);

@@ -23,6 +23,9 @@ enum Step {
     Stage(usize),
     Boot,
     Confirm,
+    RollBack,
+    /// A firmware is staged while the one that runs is on trial.
+    Refused(usize),
 }
 
 /// What was acknowledged.
@@ -112,6 +115,22 @@ fn perform(step: &Step, device: &mut Device, model: &mut Model) -> Result<(), Er
         Step::Confirm => {
             device.confirm()?;
             model.boot = device.boot_state()?;
+        }
+        Step::RollBack => {
+            device.roll_back()?;
+            model.boot = device.boot_state()?;
+        }
+        Step::Refused(length) => {
+            let operations = device.flash().operations();
+            assert_eq!(
+                device.stage_firmware("no", &mut bytes(number, *length).as_slice()),
+                Err(Error::OnTrial)
+            );
+            assert_eq!(
+                device.flash().operations(),
+                operations,
+                "nothing is touched"
+            );
         }
     }
     Ok(())
@@ -203,6 +222,13 @@ fn compare(device: &mut Device, before: &Model, after: &Model, place: &str) {
         );
     }
     let boot = device.boot_state().unwrap();
+    // whatever runs and whatever is the way back is whole
+    for slot in [boot.running, boot.active] {
+        if before.boot.images[slot as usize].is_some() && after.boot.images[slot as usize].is_some()
+        {
+            assert!(boot.images[slot as usize].is_some(), "{place}: {slot:?}");
+        }
+    }
     if boot != before.boot && boot != after.boot {
         // between the two of a staging: the slot is being written and is no way back
         let other = before.boot.active.other() as usize;
@@ -266,10 +292,34 @@ fn life() -> Vec<Step> {
             ]);
         }
         match round {
-            1 => steps.extend([Stage(14_000), Boot, Boot, Confirm]),
+            1 => steps.extend([
+                Stage(14_000),
+                Boot,
+                Refused(9_000),
+                Boot,
+                Refused(9_000),
+                Confirm,
+            ]),
             2 => steps.extend([RemoveImage(11), Stage(5_000), Boot, Boot, Boot, Boot]),
             3 => steps.extend([Collect(1), Forget("pods/long")]),
             4 => steps.extend([Remove("pod-1", 4), Stage(300), Stage(6_000), Boot, Confirm]),
+            5 => steps.extend([
+                Stage(7_000),
+                Boot,
+                RollBack,
+                Refused(2_000),
+                Confirm,
+                Refused(2_000),
+                Boot,
+                Confirm,
+                Stage(2_000),
+                Boot,
+                Confirm,
+                RollBack,
+                Refused(3_000),
+                Boot,
+                Stage(4_000),
+            ]),
             _ => {}
         }
     }

@@ -234,6 +234,11 @@ fn a_new_firmware_proves_itself_or_is_left() {
         Ok(Slot::B)
     );
     assert_eq!(device.boot(), Ok(Slot::B));
+    assert_eq!(
+        device.stage_firmware("v2", &mut [2; 1_000].as_slice()),
+        Err(Error::OnTrial),
+        "slot A is the way back, slot B runs"
+    );
     device.confirm().unwrap();
     assert_eq!(device.boot_state().unwrap().active, Slot::B);
     // it does not: three attempts, then the old one
@@ -286,6 +291,18 @@ fn a_new_firmware_proves_itself_or_is_left() {
     device.boot().unwrap();
     device.confirm().unwrap();
     assert_eq!(device.roll_back(), Ok(Slot::B));
+    assert_eq!(device.roll_back(), Ok(Slot::B), "once is enough");
+    assert_eq!(
+        device.stage_firmware("v6", &mut [6; 1_000].as_slice()),
+        Err(Error::OnTrial),
+        "slot A still runs"
+    );
+    device.confirm().unwrap();
+    assert_eq!(
+        device.boot(),
+        Ok(Slot::B),
+        "a late confirmation changes nothing"
+    );
     assert_eq!(
         device.stage_firmware("v6", &mut vec![0; 500 * 1024].as_slice()),
         Err(Error::TooLarge)

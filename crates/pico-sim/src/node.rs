@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One simulated node: a board, its agent, and the loop that a firmware has as well.
 
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pico_board::{Board as _, Clock as _, Profile, ResetReason};
+use pico_eci::PublicKey;
+use pico_flash::FlashFile;
 use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -39,8 +40,8 @@ pub struct NodeOptions {
     pub id: u64,
     /// The ConfigMap that sets pins, as namespace and name.
     pub pins_map: Option<(String, String)>,
-    /// Where the flash is kept; without it it is gone with the process.
-    pub flash_dir: Option<PathBuf>,
+    /// Keys that sign images, besides the examples'.
+    pub trusted: Arc<[PublicKey]>,
     /// What the node's own port is served with, on loopback; without it there is none.
     pub(crate) serve: Option<Arc<serving::Identity>>,
 }
@@ -94,26 +95,23 @@ pub(crate) type ReadyCount = Rc<dyn Fn()>;
 
 pub(crate) async fn run(
     options: NodeOptions,
+    flash: FlashFile,
     uplink: Uplink,
     mut asked: mpsc::Receiver<Ask>,
     on_ready: ReadyCount,
 ) {
     let board = SimBoard::new(options.profile, options.id);
-    let file = options
-        .flash_dir
-        .as_ref()
-        .map(|dir| dir.join(format!("{}.flash", options.name)));
-    let flash = match runtime::flash(&board, file.as_deref()) {
-        Ok(flash) => flash,
-        Err(error) => {
-            eprintln!(
-                "error: the flash of {} cannot be read: {error}",
-                options.name
-            );
-            return;
-        }
+    let has_file = flash.has_file();
+    let mut runtime = runtime::new(board, flash, &options.trusted);
+    // What a blank flash is given is known; it is not opened before it is needed.
+    let images = if has_file {
+        runtime::stored_images(&mut runtime).unwrap_or_else(|error| {
+            eprintln!("error: the flash of {}: {error}", options.name);
+            Vec::new()
+        })
+    } else {
+        runtime::images().into_iter().map(str::to_owned).collect()
     };
-    let mut runtime = runtime::new(board, flash);
     let (faults, faults_seen) = watch::channel(Faults::default());
     let (inbound_to_us, mut inbound) = mpsc::channel(4);
     let port = match &options.serve {
@@ -128,6 +126,7 @@ pub(crate) async fn run(
         let agent = Agent::new(
             Config {
                 crashes,
+                images: images.clone(),
                 ..config(&options, &uplink, port, runtime.storage_bytes())
             },
             runtime.board.clock().monotonic_ms(),
@@ -142,7 +141,6 @@ pub(crate) async fn run(
             faults_seen: &faults_seen,
             port,
             served: Vec::new(),
-            file: file.as_deref(),
         };
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
@@ -179,7 +177,7 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
         hardware: Hardware::of(options.profile, storage),
         unique_id: options.id,
         boot_id: u64::from_le_bytes(boot),
-        images: runtime::images().into_iter().map(str::to_owned).collect(),
+        images: Vec::new(),
         crashes: 0,
         pins_map: options.pins_map.clone(),
     }
@@ -201,7 +199,6 @@ struct Life<'a> {
     faults_seen: &'a watch::Receiver<Faults>,
     port: u16,
     served: Vec<serving::Peer>,
-    file: Option<&'a Path>,
 }
 
 impl Life<'_> {
@@ -224,7 +221,6 @@ impl Life<'_> {
                 self.agent.follow(now, self.runtime);
             }
             self.carry_out(&events_to_us);
-            self.save();
             self.serve(now);
             if self.agent.is_ready()
                 && let Some(tell) = on_ready.take()
@@ -251,19 +247,6 @@ impl Life<'_> {
                     self.visited(visit);
                 },
             }
-        }
-    }
-
-    /// Keeps the flash's file in step with the flash.
-    fn save(&mut self) {
-        if let (Some(path), Some(flash)) = (self.file, self.runtime.flash())
-            && let Err(error) = runtime::save(flash, path)
-        {
-            eprintln!(
-                "error: {} cannot be written, the flash is not kept: {error}",
-                path.display()
-            );
-            self.file = None;
         }
     }
 

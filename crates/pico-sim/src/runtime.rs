@@ -2,32 +2,30 @@
 //! A simulated board's runtime: the one of every board, with a flash that comes with the example images.
 
 use std::io;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use pico_board::Board as _;
-use pico_eci::Digest;
+use pico_board::Profile;
 use pico_eci::examples::{EXAMPLES, key};
-use pico_flash::{Error, SimFlash, Storage};
+use pico_eci::{Digest, PublicKey};
+use pico_flash::{Error, FlashFile, Storage};
 use pico_node::BoardRuntime;
 use pico_wasm::Wasm;
 
 use crate::board::SimBoard;
 
 /// The runtime of a simulated board.
-pub type SimRuntime = BoardRuntime<SimBoard, SimFlash, Wasm>;
+pub type SimRuntime = BoardRuntime<SimBoard, FlashFile, Wasm>;
 
 /// Instructions that a container is given for a second of one core: what the interpreter is expected to do on the chip.
 const FUEL_PER_SECOND: u32 = 1_000_000;
-const SECTOR: usize = 4096;
 
-/// The runtime of a board with this flash.
-pub(crate) fn new(board: SimBoard, flash: SimFlash) -> SimRuntime {
+/// The runtime of a board with this flash. Images are to be signed by the examples' key or one of these.
+pub(crate) fn new(board: SimBoard, flash: FlashFile, trusted: &[PublicKey]) -> SimRuntime {
     BoardRuntime::new(
         board,
         flash,
         Wasm,
-        key().into_iter().collect(),
+        key().into_iter().chain(trusted.iter().copied()).collect(),
         deliver,
         FUEL_PER_SECOND,
     )
@@ -40,7 +38,7 @@ pub fn images() -> Vec<&'static str> {
 }
 
 /// Puts the example images into a flash that does not have them.
-fn deliver(storage: &mut Storage<SimFlash>) -> Result<(), Error> {
+fn deliver(storage: &mut Storage<FlashFile>) -> Result<(), Error> {
     for example in EXAMPLES {
         match storage.image_by_reference(example.reference) {
             Err(Error::NotFound) => {
@@ -56,58 +54,32 @@ fn deliver(storage: &mut Storage<SimFlash>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A blank flash, or the one that a file holds. Sectors that a file does not have are blank.
+/// The flash that a file holds, which is made when it is not there; without a file a blank one.
 ///
 /// # Errors
-/// When the file cannot be read.
-pub(crate) fn flash(board: &SimBoard, file: Option<&Path>) -> io::Result<SimFlash> {
-    let mut flash = SimFlash::new(board.profile().flash_bytes, board.unique_id());
-    let Some(path) = file else {
-        return Ok(flash);
-    };
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(flash),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = [0; SECTOR];
-    for sector in 0.. {
-        match file.read_exact(&mut bytes) {
-            Ok(()) if bytes.iter().all(|b| *b == 0xff) => {}
-            Ok(()) => flash.restore(sector, &bytes),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(error),
-        }
+/// When the file cannot be read or is not of this board.
+pub(crate) fn flash(profile: &Profile, seed: u64, file: Option<&Path>) -> io::Result<FlashFile> {
+    match file {
+        Some(path) => FlashFile::open(path, profile.flash_bytes, seed)
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
+        None => Ok(FlashFile::without_file(profile.flash_bytes, seed)),
     }
-    Ok(flash)
 }
 
-/// Writes what has changed in a flash into its file.
+/// The references of the images in a board's storage.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub(crate) fn save(flash: &mut SimFlash, path: &Path) -> io::Result<()> {
-    let changed = flash.take_changed();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let mut file = std::fs::File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
-    for (sector, bytes) in changed {
-        let at = u64::from(sector) * SECTOR as u64;
-        // What a file has before its end and nobody wrote is zero; a blank flash is not.
-        let mut end = file.seek(SeekFrom::End(0))?;
-        while end < at {
-            file.write_all(&[0xff; SECTOR])?;
-            end += SECTOR as u64;
-        }
-        file.seek(SeekFrom::Start(at))?;
-        file.write_all(&bytes)?;
-    }
-    Ok(())
+/// When the flash fails.
+pub(crate) fn stored_images(runtime: &mut SimRuntime) -> Result<Vec<String>, Error> {
+    let mut found = runtime.storage()?.images()?;
+    found.sort_unstable_by_key(|image| image.serial);
+    let mut names: Vec<String> = found.into_iter().map(|image| image.reference).collect();
+    // of two with one name the newer runs
+    names.reverse();
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names.reverse();
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -120,8 +92,8 @@ mod tests {
 
     fn runtime() -> SimRuntime {
         let board = SimBoard::new(&PICO_W, 1);
-        let flash = flash(&board, None).expect("there is no file to fail");
-        new(board, flash)
+        let flash = flash(&PICO_W, 1, None).expect("there is no file to fail");
+        new(board, flash, &[])
     }
 
     fn restart(runtime: &mut SimRuntime, reason: ResetReason) -> u32 {
@@ -138,14 +110,14 @@ mod tests {
     fn a_flash_that_failed_is_used_again() {
         let mut runtime = runtime();
         let name = images()[0];
-        runtime.flash().expect("it is there").power_off();
+        runtime.flash().expect("it is there").chip().power_off();
         assert!(matches!(runtime.image(name), Err(ImageError::Refused(_))));
         let failure = runtime.take_failure().expect("it is said");
         assert!(failure.contains("the flash cannot be opened"), "{failure}");
         assert_eq!(runtime.take_failure(), None, "it is said once");
 
         // It comes back, and fails again while the images are being written.
-        let flash = runtime.flash().expect("it is not lost");
+        let flash = runtime.flash().expect("it is not lost").chip();
         flash.power_on();
         flash.cut_after(30);
         assert!(matches!(runtime.image(name), Err(ImageError::Refused(_))));
@@ -154,7 +126,7 @@ mod tests {
             failure.contains("the images that the board comes with cannot be written"),
             "{failure}"
         );
-        runtime.flash().expect("it is not lost").power_on();
+        runtime.flash().expect("it is not lost").chip().power_on();
         for name in images() {
             assert!(runtime.image(name).is_ok(), "{name}");
         }

@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pico_board::Profile;
+use pico_eci::PublicKey;
+use pico_flash::FlashFile;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::api::Api;
 use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
 use crate::pool::Pool;
-use crate::serving;
+use crate::{runtime, serving};
 
 /// What is to be simulated.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct Options {
     pub pins_map: Option<(String, String)>,
     /// Where the boards' flash is kept, one file a board; without it it is gone with the process.
     pub flash_dir: Option<PathBuf>,
+    /// Keys that sign images, besides the examples'.
+    pub trusted: Vec<PublicKey>,
     /// Over how many milliseconds the boards are switched on.
     pub spread_ms: u64,
 }
@@ -57,11 +61,20 @@ struct Ready {
     changed: Notify,
 }
 
+/// A board that a thread is to run.
+struct Share {
+    node: NodeOptions,
+    flash: FlashFile,
+    asked: mpsc::Receiver<Ask>,
+    /// After how many milliseconds it is switched on.
+    delay: u64,
+}
+
 impl Simulation {
     /// Switches the boards on.
     ///
     /// # Errors
-    /// When the system gives no threads, or no certificate can be made.
+    /// When a flash cannot be read, the system gives no threads, or no certificate can be made.
     pub fn start(api: Api, options: &Options) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
@@ -75,9 +88,10 @@ impl Simulation {
         };
         let ready = Arc::new(Ready::default());
         let stop = Arc::new(Notify::new());
+        let trusted: Arc<[PublicKey]> = options.trusted.clone().into();
         let mut boards = HashMap::new();
         let mut names = Vec::new();
-        let mut shares: Vec<Vec<(NodeOptions, mpsc::Receiver<Ask>, u64)>> = Vec::new();
+        let mut shares: Vec<Vec<Share>> = Vec::new();
         shares.resize_with(threads, Vec::new);
         for n in 0..options.nodes {
             let name = format!("{}{n}", options.prefix);
@@ -87,11 +101,21 @@ impl Simulation {
                 name: name.clone(),
                 profile: options.profile,
                 pins_map: options.pins_map.clone(),
-                flash_dir: options.flash_dir.clone(),
+                trusted: trusted.clone(),
                 serve: port_identity.clone(),
             };
+            let file = options
+                .flash_dir
+                .as_ref()
+                .map(|directory| directory.join(format!("{name}.flash")));
+            let flash = runtime::flash(options.profile, node.id, file.as_deref())?;
             let delay = options.spread_ms * n as u64 / options.nodes.max(1) as u64;
-            shares[n % threads].push((node, asked, delay));
+            shares[n % threads].push(Share {
+                node,
+                flash,
+                asked,
+                delay,
+            });
             boards.insert(name.clone(), to_board);
             names.push(name);
         }
@@ -153,7 +177,7 @@ fn identity(name: &str) -> u64 {
 }
 
 fn boards_of_a_thread(
-    share: Vec<(NodeOptions, mpsc::Receiver<Ask>, u64)>,
+    shares: Vec<Share>,
     api: Arc<Api>,
     shared: bool,
     ready: &Arc<Ready>,
@@ -172,18 +196,18 @@ fn boards_of_a_thread(
         } else {
             Uplink::Direct(api)
         };
-        for (options, asked, delay) in share {
+        for share in shares {
             let uplink = uplink.clone();
             let ready = ready.clone();
             tokio::task::spawn_local(async move {
-                if delay > 0 {
-                    tokio::time::sleep(Duration::from_millis(delay)).await;
+                if share.delay > 0 {
+                    tokio::time::sleep(Duration::from_millis(share.delay)).await;
                 }
                 let on_ready = Rc::new(move || {
                     ready.count.fetch_add(1, Ordering::Relaxed);
                     ready.changed.notify_waiters();
                 });
-                node::run(options, uplink, asked, on_ready).await;
+                node::run(share.node, share.flash, uplink, share.asked, on_ready).await;
             });
         }
         stop.notified().await;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The socket at which a simulation is asked: one line in, lines out, and the end.
 //!
-//! `look` and a board's name (or nothing for all) answers one JSON object a line; `set NAME KEY=VALUE…` answers `ok` or
-//! why not.
+//! `look` and a board's name (or nothing for all) answers one JSON object a line; `set NAME KEY=VALUE…` does all of it or
+//! nothing. The last line is `ok`, or `error: ` and why not.
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,10 @@ use super::view;
 
 /// Bytes of a question.
 const QUESTION: u64 = 4096;
+/// How long an answer may take: ten thousand boards are looked at one after the other.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long nobody is let in after that failed, as when there are too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket that answers until this is dropped.
 pub(super) struct Control {
@@ -90,11 +94,15 @@ async fn serve(listener: std::os::unix::net::UnixListener, handle: Handle) {
     let Ok(listener) = UnixListener::from_std(listener) else {
         return;
     };
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
         let handle = handle.clone();
         tokio::spawn(async move {
             // One who says nothing is not waited for.
-            let _ = tokio::time::timeout(Duration::from_secs(10), answer(stream, &handle)).await;
+            let _ = tokio::time::timeout(PATIENCE, answer(stream, &handle)).await;
         });
     }
 }
@@ -106,18 +114,15 @@ async fn answer(stream: UnixStream, handle: &Handle) -> std::io::Result<()> {
         .read_line(&mut question)
         .await?;
     let mut words = question.split_whitespace();
-    match (words.next(), words.next()) {
+    let done = match (words.next(), words.next()) {
         (Some("look"), Some(name)) => match handle.look(name).await {
             Some(seen) => {
                 write
                     .write_all(format!("{}\n", json_of(&seen)).as_bytes())
-                    .await
+                    .await?;
+                Ok(())
             }
-            None => {
-                write
-                    .write_all(format!("error: there is no board {name:?}\n").as_bytes())
-                    .await
-            }
+            None => Err(format!("there is no board {name:?}")),
         },
         (Some("look"), None) => {
             for name in handle.names() {
@@ -129,24 +134,24 @@ async fn answer(stream: UnixStream, handle: &Handle) -> std::io::Result<()> {
             }
             Ok(())
         }
-        (Some("set"), Some(name)) => {
-            for word in words {
-                let done = match deed(word) {
-                    Ok(deed) => handle.act(name, deed).await,
-                    Err(why) => Err(why),
-                };
-                if let Err(why) = done {
-                    return write.write_all(format!("error: {why}\n").as_bytes()).await;
-                }
-            }
-            write.write_all(b"ok\n").await
-        }
-        _ => {
-            write
-                .write_all(b"error: look [NAME], or set NAME KEY=VALUE...\n")
-                .await
-        }
+        (Some("set"), Some(name)) => match words.map(deed).collect::<Result<Vec<Deed>, String>>() {
+            Ok(deeds) => set(handle, name, deeds).await,
+            Err(why) => Err(why),
+        },
+        _ => Err("look [NAME], or set NAME KEY=VALUE...".to_owned()),
+    };
+    let last = match done {
+        Ok(()) => "ok\n".to_owned(),
+        Err(why) => format!("error: {why}\n"),
+    };
+    write.write_all(last.as_bytes()).await
+}
+
+async fn set(handle: &Handle, name: &str, deeds: Vec<Deed>) -> Result<(), String> {
+    for deed in deeds {
+        handle.act(name, deed).await?;
     }
+    Ok(())
 }
 
 /// What is asked by `KEY=VALUE`.
@@ -263,9 +268,20 @@ pub(super) async fn ask(path: &Path, question: &str) -> Result<String> {
         .take(64 * 1024 * 1024)
         .read_to_string(&mut answer)
         .await?;
-    match answer.strip_prefix("error: ") {
-        Some(why) => bail!("{}", why.trim_end()),
-        None => Ok(answer),
+    said(&answer)
+}
+
+/// What stands before the `ok` of an answer.
+fn said(answer: &str) -> Result<String> {
+    let body = answer.strip_suffix('\n').unwrap_or(answer);
+    let (lines, last) = body
+        .rsplit_once('\n')
+        .map_or(("", body), |(lines, last)| (lines, last));
+    match last.strip_prefix("error: ") {
+        Some(why) => bail!("{why}"),
+        None if last != "ok" => bail!("the simulation ended in the middle of its answer"),
+        None if lines.is_empty() => Ok(String::new()),
+        None => Ok(format!("{lines}\n")),
     }
 }
 
@@ -273,6 +289,28 @@ pub(super) async fn ask(path: &Path, question: &str) -> Result<String> {
 mod tests {
     use super::*;
     use pico_board::Level;
+
+    #[test]
+    fn answers_end_with_ok() {
+        let check = |answer: &str, expected: Result<&str, &str>| {
+            let got = said(answer).map_err(|e| e.to_string());
+            assert_eq!(
+                got.as_deref().map_err(String::as_str),
+                expected,
+                "{answer:?}"
+            );
+        };
+        let early = Err("the simulation ended in the middle of its answer");
+        check("ok\n", Ok(""));
+        check("{}\n{}\nok\n", Ok("{}\n{}\n"));
+        check(
+            "error: there is no board \"x\"\n",
+            Err("there is no board \"x\""),
+        );
+        check("", early);
+        check("{}\n", early);
+        check("{}\n{\"name\"", early);
+    }
 
     #[test]
     fn deeds() {

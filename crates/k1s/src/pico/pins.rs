@@ -89,11 +89,34 @@ fn show(cx: &Context, answer: &str, every_pin: bool) -> Result {
         }
         let millicelsius = seen["temperatureMillicelsius"].as_i64().unwrap_or_default();
         cx.line(format_args!(
-            "  temp  {}.{} °C\n  port  {}",
-            millicelsius / 1000,
-            millicelsius.rem_euclid(1000) / 100,
+            "  temp  {} °C\n  port  {}",
+            celsius(millicelsius),
             seen["port"]
         ))?;
     }
     Ok(())
+}
+
+/// With one digit behind the point.
+fn celsius(thousandths: i64) -> String {
+    let sign = if thousandths <= -50 { "-" } else { "" };
+    let tenths = (thousandths.unsigned_abs() + 50) / 100;
+    format!("{sign}{}.{}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn degrees() {
+        for (thousandths, expected) in [
+            (27_000, "27.0"),
+            (27_449, "27.4"),
+            (27_450, "27.5"),
+            (-500, "-0.5"),
+            (-49, "0.0"),
+            (-1_250, "-1.3"),
+        ] {
+            assert_eq!(super::celsius(thousandths), expected);
+        }
+    }
 }

@@ -45,7 +45,11 @@ pub(super) static COMMAND: Command = Command {
         ),
         Flag::text(
             "flash-dir",
-            "Directory in which each board keeps its flash; without it the flash is gone with the process.",
+            "Directory in which each board keeps its flash, as NAME.flash; without it the flash is gone with the process.",
+        ),
+        Flag::text(
+            "trust",
+            "File with public keys that sign images, besides that of the examples.",
         ),
         Flag::text(
             "connections",
@@ -71,6 +75,7 @@ pub(super) fn defaults() -> Options {
         shared: false,
         pins_map: None,
         flash_dir: None,
+        trusted: Vec::new(),
         spread_ms: 0,
     }
 }
@@ -109,6 +114,11 @@ fn options(flags: &Parsed) -> Result<Options> {
             Some(path)
         }
     };
+    let trusted = match flags.text("trust") {
+        "" => Vec::new(),
+        path => pico_oci::files::public_keys(std::path::Path::new(path))
+            .with_context(|| format!("--trust {path:?}"))?,
+    };
     let prefix = flags.text("name-prefix");
     let fits = prefix
         .bytes()
@@ -129,6 +139,7 @@ fn options(flags: &Parsed) -> Result<Options> {
         shared,
         pins_map,
         flash_dir,
+        trusted,
         spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
     })
 }
@@ -143,8 +154,7 @@ async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
         let options = options(flags)?;
         let api = reach::api(&access)?;
         limits::raise_open_files();
-        let simulation =
-            Simulation::start(api, &options).context("cannot start threads for the boards")?;
+        let simulation = Simulation::start(api, &options).context("cannot start the boards")?;
         let control = control::Control::open(&super::socket(flags)?, simulation.handle())?;
         Ok((options, simulation, control))
     };
