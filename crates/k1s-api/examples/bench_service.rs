@@ -10,6 +10,8 @@
 //! `bench-00000000` and so on, for measurements of a large one. The directory is that of a store,
 //! which the program keeps in `store` in its data directory.
 //!
+//! `… --example bench_service disk DIRECTORY` does nothing but that loop, and prints its rate.
+//!
 //! `… --example bench_service only get|create COUNT [THREADS]` does nothing but that, on the memory engine: for a
 //! profiler, or to count instructions (`valgrind --tool=callgrind`).
 #![expect(
@@ -41,6 +43,13 @@ fn main() {
     {
         return fill(Path::new(directory), count.parse().unwrap());
     }
+    if let [verb, directory] = &arguments[..]
+        && verb == "disk"
+    {
+        let path = Path::new(directory).join(format!("k1s-disk-{}", std::process::id()));
+        println!("{:.0}", write_and_sync(&path));
+        return std::fs::remove_file(path).unwrap();
+    }
     if let [verb, what, count, threads @ ..] = &arguments[..]
         && verb == "only"
     {
@@ -61,9 +70,15 @@ fn main() {
     }
 
     println!("LMDB, durable");
-    let disk = plain_disk(&directory.join("plain"));
-    let alone = durable(&directory.join("alone"), false, 1, 2_000);
-    println!("{:<44} {:>12.2}", "  of the plain loop", alone / disk);
+    let loops = || write_and_sync(&directory.join("plain"));
+    let before = loops();
+    let own = durable(&directory.join("own"), false, 1, 2_000);
+    let alone = durable(&directory.join("alone"), true, 1, 2_000);
+    let disk = (before + loops()) / 2.0;
+    show("plain write + fdatasync, 1 at a time", disk);
+    println!("{:<44} {:>12.2}", "  create, of the plain loop", own / disk);
+    let title = "  create, group commit, of the plain loop";
+    println!("{title:<44} {:>12.2}", alone / disk);
     durable(&directory.join("group"), true, 64, 40_000);
     std::fs::remove_dir_all(directory).unwrap();
 }
@@ -160,7 +175,12 @@ fn durable(directory: &Path, group_commit: bool, callers: usize, count: usize) -
     let store = k1s_store::open(directory, options).unwrap();
     let api = Api::open(store, Options::default()).unwrap();
     let took = in_threads(callers, count, |number| create(&api, number));
-    report("create, service", callers, count, took)
+    let what = if group_commit {
+        "create, service, group commit"
+    } else {
+        "create, service"
+    };
+    report(what, callers, count, took)
 }
 
 async fn create(api: &Api, number: usize) {
@@ -229,21 +249,24 @@ fn in_threads<F: Future<Output = ()>>(
     start.elapsed()
 }
 
-fn plain_disk(path: &Path) -> f64 {
+/// Writes with fdatasync a second, of 1.1 KB each, at the end of a file.
+fn write_and_sync(path: &Path) -> f64 {
+    const WRITES: u32 = 2_000;
     let mut file = File::create(path).unwrap();
     let start = Instant::now();
-    for _ in 0..2_000 {
+    for _ in 0..WRITES {
         file.write_all(&[b'x'; 1_100]).unwrap();
         file.sync_data().unwrap();
     }
-    report("plain write + fdatasync", 1, 2_000, start.elapsed())
+    f64::from(WRITES) / start.elapsed().as_secs_f64()
 }
 
 fn report(what: &str, threads: usize, count: usize, took: Duration) -> f64 {
     let rate = count as f64 / took.as_secs_f64();
-    println!(
-        "{:<44} {rate:>12.0}/s",
-        format!("{what}, {threads} at a time")
-    );
+    show(&format!("{what}, {threads} at a time"), rate);
     rate
+}
+
+fn show(what: &str, rate: f64) {
+    println!("{what:<44} {rate:>12.0}/s");
 }
