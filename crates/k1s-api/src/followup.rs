@@ -57,9 +57,9 @@ impl Followup {
             What::WaitsForDependents
         } else if object::is_deleting(new) && finalizers(new).any(|f| f == ORPHAN) {
             What::WaitsForOrphans
-        } else if old.is_none() && (owners_changed || watched(kind)) {
+        } else if old.is_none() && (owners_changed || watched(kind, new)) {
             What::Created
-        } else if owners_changed || watched(kind) || blocking_changed(new, old) {
+        } else if owners_changed || watched(kind, new) || blocking_changed(new, old) {
             What::Changed
         } else {
             What::Nothing
@@ -107,13 +107,15 @@ fn blocking_changed(new: &Value, old: Option<&Value>) -> bool {
     })
 }
 
-/// Kinds whose writes something follows from beside their owners.
-fn watched(kind: &Kind) -> bool {
+/// Whether something follows from the write of an object, whoever owns it.
+fn watched(kind: &Kind, object: &Value) -> bool {
     match kind.group {
-        "" => matches!(
-            kind.kind,
-            "Namespace" | "ServiceAccount" | "ConfigMap" | "Secret"
-        ),
+        "" => match kind.kind {
+            "Namespace" | "ServiceAccount" | "Secret" => true,
+            // the only one that is put back
+            "ConfigMap" => object::name(object) == namespaces::ROOT_CA,
+            _ => false,
+        },
         RBAC => kind.kind == "ClusterRole",
         definitions::GROUP => true,
         _ => false,
@@ -212,7 +214,7 @@ impl Api {
     /// Does what follows from one write. A failure is not the writer's: what could not be done is tried again at the next cause.
     async fn see_to(&self, followup: &Followup) {
         let core = followup.kind.group.is_empty();
-        if followup.kind.group == RBAC && watched(followup.kind) {
+        if followup.kind.group == RBAC && followup.kind.kind == "ClusterRole" {
             cluster_roles::aggregate(self).await;
         }
         match followup.what {
