@@ -35,7 +35,7 @@ k() { "$k1s" --kubeconfig "$dir/kc.yaml" "$@"; }
 ready_nodes() { k get nodes --no-headers | grep -c ' Ready ' || true; }
 ready_pods() { k get deployment load -o jsonpath='{.status.readyReplicas}' | grep . || echo 0; }
 
-revision() { k get --raw '/api/v1/namespaces?limit=1' | sed -n 's/.*"resourceVersion":"\([0-9]*\)".*/\1/p'; }
+revision() { k get --raw '/api/v1/namespaces?limit=1' | sed -n 's/"items".*//; s/.*"resourceVersion":"\([0-9]*\)".*/\1/p'; }
 
 run() { # flags...
   local before
