@@ -219,5 +219,13 @@ fn options(config: &Value, diagnostics: &mut Diagnostics) -> Option<Options> {
     } else {
         Trust::System
     };
+    let told_insecure = config.attribute("insecure").as_bool() == Some(true);
+    if told_insecure && !matches!(options.trust, Trust::Insecure) {
+        diagnostics.warning_at(
+            &tfplugin::Path::of("insecure"),
+            "insecure is not used",
+            "The certificate is pinned, and checked.",
+        );
+    }
     Some(options)
 }

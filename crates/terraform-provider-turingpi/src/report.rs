@@ -46,6 +46,14 @@ pub(crate) fn detail(error: &Error) -> String {
     text
 }
 
+/// Tells that the user wanted no more while the board was waited for.
+pub(crate) fn stopped(diagnostics: &mut Diagnostics, what: &str) {
+    diagnostics.error(
+        what,
+        "Stopped while the board was waited for. The next plan reads what became of it.",
+    );
+}
+
 fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {

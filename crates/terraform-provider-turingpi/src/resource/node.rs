@@ -105,7 +105,12 @@ impl Node {
             self.check(apply, &board, slot).await;
             return;
         }
-        match board.set_power(slot, on).await {
+        let what = format!("Slot {slot} was not switched");
+        let Some(result) = apply.cancel.run(board.set_power(slot, on)).await else {
+            crate::report::stopped(&mut apply.diagnostics, &what);
+            return;
+        };
+        match result {
             Ok(()) => {
                 apply
                     .state
@@ -115,10 +120,7 @@ impl Node {
                     apply.state.set("last_boot", attribute::now());
                 }
             }
-            Err(e) => {
-                let what = format!("Slot {slot} was not switched");
-                crate::report::error(&mut apply.diagnostics, &what, &e);
-            }
+            Err(e) => crate::report::error(&mut apply.diagnostics, &what, &e),
         }
     }
 

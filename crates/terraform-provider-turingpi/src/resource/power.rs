@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `turingpi_power`: the power of a slot.
 
+use std::sync::Arc;
+
 use tfplugin::{
     Apply, Attribute, Block, Identity, Import, Move, Plan, Read, Resource, Schema, Type, Value,
     async_trait, validator,
 };
+
+use turingpi_bmc::Error;
 
 use super::predecessor;
 use crate::attribute::{self, imported_slot, number, slot};
@@ -51,18 +55,24 @@ impl Power {
             apply.state = apply.planned.clone();
             return;
         }
-        let mut result = board.set_power(slot, wanted != "off").await;
-        if result.is_ok() && wanted == "reset" {
-            result = board.bmc.reset(slot).await.map_err(Into::into);
-        }
+        let switching = async {
+            board.set_power(slot, wanted != "off").await?;
+            if wanted == "reset" {
+                board.bmc.reset(slot).await?;
+            }
+            Ok::<_, Arc<Error>>(())
+        };
+        let what = format!("Slot {slot} was not switched");
+        // a transfer into the slot, of whomever, is waited for
+        let Some(result) = apply.cancel.run(switching).await else {
+            crate::report::stopped(&mut apply.diagnostics, &what);
+            return;
+        };
         match result {
             Ok(()) => {
                 apply.state = Self::state(slot, &wanted, Some(wanted != "off"), &on_destroy);
             }
-            Err(e) => {
-                let what = format!("Slot {slot} was not switched");
-                crate::report::error(&mut apply.diagnostics, &what, &e);
-            }
+            Err(e) => crate::report::error(&mut apply.diagnostics, &what, &e),
         }
     }
 }

@@ -334,20 +334,28 @@ impl Trigger {
             // in no plan and no state: the configuration alone has it
             arguments.set("command", secret.clone());
         }
-        let happened = self
-            .kind
-            .happen(&board, &arguments, &apply.cancel, |_| {})
-            .await;
+        let what = format!("{} did not happen", self.kind.type_name());
+        let happening = self.kind.happen(&board, &arguments, &apply.cancel, |_| {});
+        let ends_itself = matches!(
+            self.kind,
+            Kind::BmcFirmware | Kind::BmcReboot | Kind::BmcReload
+        );
+        let happened = if ends_itself {
+            Some(happening.await)
+        } else {
+            apply.cancel.run(happening).await
+        };
+        let Some(happened) = happened else {
+            crate::report::stopped(&mut apply.diagnostics, &what);
+            return;
+        };
         match happened {
             Ok(()) => {
                 state.set("id", self.kind.id_of(slot));
                 state.set(self.kind.last().0, attribute::now());
                 apply.state = state;
             }
-            Err(e) => {
-                let what = format!("{} did not happen", self.kind.type_name());
-                crate::report::error(&mut apply.diagnostics, &what, &e);
-            }
+            Err(e) => crate::report::error(&mut apply.diagnostics, &what, &e),
         }
     }
 }

@@ -43,8 +43,13 @@ impl Usb {
                 return;
             }
         };
-        let result = board.bmc.set_usb(slot, mode, route).await;
+        let setting = board.bmc.set_usb(slot, mode, route);
+        let result = apply.cancel.run(setting).await;
         board.forget().await;
+        let Some(result) = result else {
+            crate::report::stopped(&mut apply.diagnostics, "The USB switch was not set");
+            return;
+        };
         match result {
             Ok(()) => {
                 apply.state = state(&turingpi_bmc::model::Usb {

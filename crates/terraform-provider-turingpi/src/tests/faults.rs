@@ -96,6 +96,45 @@ async fn an_interrupt_ends_the_wait_for_the_turn() {
 }
 
 #[tokio::test]
+async fn an_interrupt_ends_the_wait_for_a_transfer_into_the_slot() {
+    let (board, dir) = board_of(|o| o.emmc_rate = 1000).await;
+    let file = image(dir.path(), "a.img", 4_000_000, 1);
+    let first = core(&board).await;
+    let flash = json!({"node": 1, "firmware_file": file});
+    let flash = first.plan(&none("turingpi_flash"), flash).await.unwrap();
+    let waits = async {
+        while !asked(&board, 0).contains(&"get flash".to_owned()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for (resource, config) in [
+            ("turingpi_power", json!({"node": 1, "state": "on"})),
+            ("turingpi_node", json!({"node": 1})),
+            ("turingpi_usb", json!({"node": 2, "mode": "host"})),
+            ("turingpi_usb_boot", json!({"node": 1})),
+        ] {
+            let second = core(&board).await;
+            let change = second.plan(&none(resource), config).await.unwrap();
+            let (_, result) = join(second.apply(change), async { second.interrupt() })
+                .await
+                .0;
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("Stopped"), "{resource}: {error}");
+        }
+        first.interrupt();
+    };
+    let ((_, result), ()) = join(first.apply(flash), waits).await;
+    assert!(result.is_err());
+    // the transfer's own end sets the switch back; nobody else has done anything
+    let done = asked(&board, 0);
+    let count = |call: &str| done.iter().filter(|c| *c == call).count();
+    assert_eq!(
+        (count("set usb"), count("set usb_boot")),
+        (1, 0),
+        "{done:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_pulled_plug_is_picked_up_by_the_next_apply() {
     let (board, dir) = board_of(|o| o.emmc_rate = 1000).await;
     let file = image(dir.path(), "a.img", 10_000, 1);
