@@ -276,6 +276,8 @@ impl List {
                     .iter()
                     .map(|s| named(kind, s).map(|v| metadata_only(&v, version)))
                     .collect::<Result<Vec<_>, _>>()?;
+                // Kubernetes appends to a list that is null
+                let items = (!items.is_empty()).then_some(items);
                 json!({"apiVersion": version.api_version(), "kind": "PartialObjectMetadataList", "metadata": self.metadata, "items": items})
             }
             Form::Table(version) => {

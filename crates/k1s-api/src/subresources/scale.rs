@@ -75,8 +75,7 @@ pub(super) async fn act(
             if target.kind.custom.is_some() {
                 refuse_strategic(&exchange.headers)?;
             }
-            let patch = Patch::read(&exchange.headers, &exchange.body)?;
-            let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
+            let (patch, options) = Patch::read(exchange)?;
             let expected = expected()?;
             let terms = Terms {
                 part: Part::Main,

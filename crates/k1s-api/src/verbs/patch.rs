@@ -23,6 +23,9 @@ use crate::verbs::update::{Part, Terms, change, fit_name};
 
 /// The media type of server-side apply.
 const APPLY: &str = "application/apply-patch+yaml";
+const JSON: &str = "application/json-patch+json";
+const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// A patch that was read.
 pub(crate) struct Patch {
@@ -69,8 +72,7 @@ pub(crate) async fn patch_part(
     if kind.custom.is_some() {
         refuse_strategic(&exchange.headers)?;
     }
-    let patch = Patch::read(&exchange.headers, &exchange.body)?;
-    let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
+    let (patch, options) = Patch::read(exchange)?;
     let terms = Terms {
         part,
         dry_run: options.dry_run,
@@ -100,7 +102,7 @@ pub(crate) async fn patch_part(
 
 /// Own kinds have no strategies.
 pub(crate) fn refuse_strategic(headers: &HeaderMap) -> Result<(), Status> {
-    if content::essence(headers) != "application/strategic-merge-patch+json" {
+    if content::essence(headers) != STRATEGIC {
         return Ok(());
     }
     Err(Status::new(
@@ -112,45 +114,80 @@ pub(crate) fn refuse_strategic(headers: &HeaderMap) -> Result<(), Status> {
 }
 
 impl Patch {
-    /// Reads the patch in a body.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Status> {
+    /// Reads the patch in a body, and the options beside it: the options are looked at before the body is.
+    pub(crate) fn read(exchange: &Exchange) -> Result<(Self, WriteOptions), Status> {
+        let media = content::essence(&exchange.headers);
+        let refused = |message: &str| {
+            let status = Status::new(415, "UnsupportedMediaType", message);
+            Err(status.with_details(Details::default()))
+        };
+        match media.as_str() {
+            APPLY => {
+                return refused(
+                    "server-side apply is not served yet: use a JSON, merge or strategic merge patch, or `kubectl apply` without --server-side",
+                );
+            }
+            JSON | MERGE | STRATEGIC => {}
+            _ => return refused("415: Unsupported Media Type"),
+        }
+        let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
+        Ok((Self::decode(&media, &exchange.body)?, options))
+    }
+
+    fn decode(media: &str, body: &[u8]) -> Result<Self, Status> {
         let decoding = |words: &dyn std::fmt::Display| {
             Status::bad_request(format!("error decoding patch: {words}"))
         };
-        match content::essence(headers).as_str() {
-            "application/json-patch+json" => {
-                let document = json::read_document(body, json::Limits::default()).map_err(|e| decoding(&e))?;
+        match media {
+            JSON => {
+                let document =
+                    json::read_document(body, json::Limits::default()).map_err(|e| decoding(&e))?;
                 let patch = JsonPatch::decode(document.value).map_err(|e| match e {
-                    JsonPatchDecodeError::TooMany(_) => Status::new(413, "RequestEntityTooLarge", format!("Request entity too large: {e}")),
+                    JsonPatchDecodeError::TooMany(_) => Status::new(
+                        413,
+                        "RequestEntityTooLarge",
+                        format!("Request entity too large: {e}"),
+                    ),
                     other => decoding(&other),
                 })?;
                 let unknown = patch.unknown_fields().to_vec();
-                Ok(Self { kind: PatchKind::Json(patch), duplicates: document.duplicates, unknown })
+                Ok(Self {
+                    kind: PatchKind::Json(patch),
+                    duplicates: document.duplicates,
+                    unknown,
+                })
             }
-            "application/merge-patch+json" => {
-                let document = json::read_document(body, json::Limits::default()).map_err(|e| decoding(&e))?;
+            MERGE => {
+                let document =
+                    json::read_document(body, json::Limits::default()).map_err(|e| decoding(&e))?;
                 match document.value {
-                    value @ Value::Object(_) => Ok(Self { kind: PatchKind::Merge(value), duplicates: document.duplicates, unknown: Vec::new() }),
+                    value @ Value::Object(_) => Ok(Self {
+                        kind: PatchKind::Merge(value),
+                        duplicates: document.duplicates,
+                        unknown: Vec::new(),
+                    }),
                     Value::Null => Err(Status::bad_request(MergePatchError::Null.to_string())),
                     other => Err(decoding(&MergePatchError::NotAMap(json::type_name(&other)))),
                 }
             }
-            "application/strategic-merge-patch+json" => {
-                let document = json::read_document(body, json::Limits::default()).map_err(|e| Status::bad_request(e.to_string()))?;
+            _ => {
+                let document = json::read_document(body, json::Limits::default())
+                    .map_err(|e| Status::bad_request(e.to_string()))?;
                 let map = match document.value {
                     Value::Object(map) => map,
                     Value::Null => Map::new(),
-                    other => return Err(Status::bad_request(MergePatchError::NotAMap(json::type_name(&other)).to_string())),
+                    other => {
+                        return Err(Status::bad_request(
+                            MergePatchError::NotAMap(json::type_name(&other)).to_string(),
+                        ));
+                    }
                 };
-                Ok(Self { kind: PatchKind::Strategic(map), duplicates: document.duplicates, unknown: Vec::new() })
+                Ok(Self {
+                    kind: PatchKind::Strategic(map),
+                    duplicates: document.duplicates,
+                    unknown: Vec::new(),
+                })
             }
-            APPLY => Err(Status::new(
-                415,
-                "UnsupportedMediaType",
-                "server-side apply is not served yet: use a JSON, merge or strategic merge patch, or `kubectl apply` without --server-side",
-            )
-            .with_details(Details::default())),
-            _ => Err(Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").with_details(Details::default())),
         }
     }
 
