@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 /// The signals, and what was done about each before.
 static SIGNALS: [(c_int, OnceLock<libc::sigaction>); 3] = [
@@ -47,7 +47,10 @@ impl Working<'_> {
             thread: PhantomData,
         };
         WORK.set((&raw const note).cast());
+        // the handler reads it in the middle of the work, which the compiler cannot see
+        compiler_fence(Ordering::SeqCst);
         let done = work();
+        compiler_fence(Ordering::SeqCst);
         drop(note);
         done
     }
