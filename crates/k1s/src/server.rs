@@ -92,10 +92,15 @@ async fn sweep(store: Arc<dyn Store>) {
 }
 
 /// Threads that answer requests: half of the cores, for a request on its way from one to another is woken there, which
-/// takes longer than to answer most of them. The other half is for those who ask, and for the store.
-fn workers() -> usize {
+/// takes longer than to answer most of them. The other half is for those who ask, and for the store. Controllers have
+/// work of their own for every core.
+fn workers(controlling: bool) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).max(1)
+    if controlling {
+        cores
+    } else {
+        (cores / 2).max(1)
+    }
 }
 
 fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<()> {
@@ -106,7 +111,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
     let controllers = controllers::wanted(flags)?;
     limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
+        .worker_threads(workers(controllers.is_some()))
         .enable_all()
         .build()
         .context("cannot start threads")?;
