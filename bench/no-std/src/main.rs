@@ -51,7 +51,12 @@ fn parts() {
     #[cfg(feature = "flash")]
     flash::run();
     verify::run();
+    #[cfg(feature = "node")]
+    node::run();
 }
+
+#[cfg(feature = "node")]
+mod node;
 
 #[cfg(feature = "eci")]
 mod verify {
@@ -176,7 +181,7 @@ mod flash {
     use pico_flash::{Slot, Storage};
 
     /// Flash in the address space whose writes are memory writes: the driver is the firmware's.
-    struct Mapped;
+    pub(crate) struct Mapped;
 
     impl ErrorType for Mapped {
         type Error = NorFlashErrorKind;
