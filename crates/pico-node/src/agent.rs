@@ -445,6 +445,7 @@ impl Agent {
         at(self.safe_until);
         at(self.stable_at);
         at(self.kubelet.expires_at());
+        at(self.kubelet.visits_due(now));
         for n in 0..SLOTS {
             at(self.slot_due(n, now));
         }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod figures;
+mod ports;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,6 +16,7 @@ use crate::Agent;
 use crate::http::{Incoming, RequestParser};
 use crate::runtime::Runtime;
 use crate::time::{Ms, Wall};
+use ports::Visit;
 
 /// How many connections are served at a time.
 pub const MAX_CONNECTIONS: usize = 5;
@@ -31,6 +33,8 @@ pub(crate) enum Rest {
     Pods(usize),
     /// Lines of a log.
     Log(LogQuery),
+    /// What a container answers.
+    Visit(Visit),
 }
 
 /// Which lines of whose log.
@@ -52,6 +56,8 @@ pub(crate) struct LogQuery {
 #[derive(Debug)]
 struct Connection {
     id: u32,
+    /// The container's port that it came to; `None` for the node's own.
+    port: Option<u16>,
     parser: RequestParser,
     out: Vec<u8>,
     sent: usize,
@@ -100,6 +106,43 @@ impl Kubelet {
         });
     }
 
+    /// Takes a connection. The node's own port and the containers' have room for as many each.
+    fn accept(&mut self, id: u32, port: Option<u16>, now: Ms) -> bool {
+        let all = &mut self.connections;
+        let is_alike = |c: &Connection| c.port.is_some() == port.is_some();
+        if all.iter().filter(|c| is_alike(c)).count() >= MAX_CONNECTIONS {
+            let idle = all.iter().enumerate();
+            let idle = idle.filter(|(_, c)| is_alike(c) && c.is_idle());
+            let Some((oldest, _)) = idle.min_by_key(|(_, c)| c.since) else {
+                return false;
+            };
+            let given_up = all.remove(oldest);
+            self.expired.push(given_up.id);
+        }
+        all.push(Connection {
+            id,
+            port,
+            parser: RequestParser::default(),
+            out: Vec::new(),
+            sent: 0,
+            rest: Rest::Nothing,
+            waiting: Vec::new(),
+            close: false,
+            is_last: false,
+            since: now,
+        });
+        true
+    }
+
+    /// When something is to be done about requests that containers have not answered.
+    pub(crate) fn visits_due(&self, now: Ms) -> Option<Ms> {
+        let due = self.connections.iter().filter_map(|c| match &c.rest {
+            Rest::Visit(visit) => Some(visit.due(now)),
+            _ => None,
+        });
+        due.min()
+    }
+
     /// When the next connection is to be given up.
     pub(crate) fn expires_at(&self) -> Option<Ms> {
         self.connections
@@ -119,27 +162,7 @@ impl Agent {
     /// Takes a connection to the node's port. Says whether there is room for it; close it if not. Of connections
     /// without a request the oldest gives way: see [`Agent::served_expired`].
     pub fn accept(&mut self, id: u32, now: Ms) -> bool {
-        let all = &mut self.kubelet.connections;
-        if all.len() >= MAX_CONNECTIONS {
-            let idle = all.iter().enumerate().filter(|(_, c)| c.is_idle());
-            let Some((oldest, _)) = idle.min_by_key(|(_, c)| c.since) else {
-                return false;
-            };
-            let given_up = all.remove(oldest);
-            self.kubelet.expired.push(given_up.id);
-        }
-        self.kubelet.connections.push(Connection {
-            id,
-            parser: RequestParser::default(),
-            out: Vec::new(),
-            sent: 0,
-            rest: Rest::Nothing,
-            waiting: Vec::new(),
-            close: false,
-            is_last: false,
-            since: now,
-        });
-        true
+        self.kubelet.accept(id, None, now)
     }
 
     /// A connection that is to be closed because its peer did nothing for too long; each is named once.
@@ -198,21 +221,26 @@ impl Agent {
     /// The peer has gone.
     pub fn served_closed(&mut self, id: u32) {
         self.kubelet.connections.retain(|c| c.id != id);
+        self.forget_visitor(id);
     }
 
-    /// Whether a log is being followed, so that new lines are to be looked for after each [`Agent::poll`].
+    /// Whether a log is being followed or a container is to answer, so that there may be more to say after each
+    /// [`Agent::poll`].
     #[must_use]
     pub fn is_followed(&self) -> bool {
         self.kubelet
             .connections
             .iter()
-            .any(|c| matches!(c.rest, Rest::Log(_)))
+            .any(|c| matches!(c.rest, Rest::Log(_) | Rest::Visit(_)))
     }
 
-    /// Looks for new lines of logs that are followed.
+    /// Looks for new lines of logs that are followed, and for answers of containers.
     pub fn follow(&mut self, now: Ms, runtime: &mut dyn Runtime) {
         for n in 0..self.kubelet.connections.len() {
-            if matches!(self.kubelet.connections[n].rest, Rest::Log(_)) {
+            if matches!(
+                self.kubelet.connections[n].rest,
+                Rest::Log(_) | Rest::Visit(_)
+            ) {
                 self.kubelet_go_on(n, now, runtime);
             }
         }
@@ -226,6 +254,12 @@ impl Agent {
     fn kubelet_go_on(&mut self, n: usize, now: Ms, runtime: &mut dyn Runtime) {
         loop {
             if !self.kubelet.connections[n].out.is_empty() || self.kubelet.connections[n].close {
+                return;
+            }
+            if matches!(self.kubelet.connections[n].rest, Rest::Visit(_)) {
+                if self.go_on_with_visit(n, now) {
+                    continue;
+                }
                 return;
             }
             if self.kubelet.connections[n].rest != Rest::Nothing {
@@ -258,7 +292,10 @@ impl Agent {
                     let Some(request) = request else {
                         return;
                     };
-                    self.kubelet_answer(n, &request, now, runtime);
+                    match connection.port {
+                        Some(port) => self.visit(n, port, request, now),
+                        None => self.kubelet_answer(n, &request, now, runtime),
+                    }
                 }
                 Err(error) => {
                     let mut out = String::new();
@@ -315,11 +352,17 @@ fn chunk(text: &str, out: &mut Vec<u8>) {
 fn head(status: u16, content_type: &str, length: Option<usize>, is_last: bool, out: &mut String) {
     let reason = match status {
         200 => "OK",
+        201 => "Created",
+        204 => "No Content",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
         429 => "Too Many Requests",
-        _ => "Internal Server Error",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Answer",
     };
     let _ = write!(
         out,

@@ -11,6 +11,7 @@ mod status;
 mod work;
 
 pub(crate) use container::{Runner, State};
+pub(crate) use host::Request;
 pub(crate) use log::Log;
 pub(crate) use source::MAP;
 pub(crate) use spec::{Ask, METADATA, Pod, SPEC, STATUS, is_bound_to};

@@ -18,5 +18,5 @@ pub use api::Api;
 pub use board::{Panel, Pin, SimBoard, level};
 pub use link::Faults;
 pub use node::{Deed, NodeOptions, Seen};
-pub use runtime::{SimRuntime, images};
+pub use runtime::{SimRuntime, board_runtime, images};
 pub use simulation::{Handle, Options, Simulation};

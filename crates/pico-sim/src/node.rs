@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One simulated node: a board, its agent, and the loop that a firmware has as well.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,6 +142,8 @@ pub(crate) async fn run(
             faults_seen: &faults_seen,
             port,
             served: Vec::new(),
+            listening: BTreeMap::new(),
+            inbound_to_us: &inbound_to_us,
         };
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
@@ -199,6 +202,9 @@ struct Life<'a> {
     faults_seen: &'a watch::Receiver<Faults>,
     port: u16,
     served: Vec<serving::Peer>,
+    /// The containers' ports; nothing for one that cannot be listened on.
+    listening: BTreeMap<u16, Option<serving::Listener>>,
+    inbound_to_us: &'a mpsc::Sender<Inbound>,
 }
 
 impl Life<'_> {
@@ -220,6 +226,7 @@ impl Life<'_> {
             if self.agent.is_followed() {
                 self.agent.follow(now, self.runtime);
             }
+            self.listen(now);
             self.carry_out(&events_to_us);
             self.serve(now);
             if self.agent.is_ready()
@@ -380,7 +387,11 @@ impl Life<'_> {
         let now = self.now();
         match visit {
             Inbound::Opened(peer) => {
-                if self.agent.accept(peer.id, now) {
+                let is_taken = match peer.port {
+                    Some(port) => self.agent.accept_on(peer.id, port, now),
+                    None => self.agent.accept(peer.id, now),
+                };
+                if is_taken {
                     self.served.push(peer);
                 }
             }
@@ -389,6 +400,29 @@ impl Life<'_> {
                 self.agent.served_closed(id);
                 self.served.retain(|peer| peer.id != id);
             }
+        }
+    }
+
+    /// Listens on the ports of the containers that run. All boards of a process have one address: the first one gets
+    /// a port.
+    fn listen(&mut self, now: u64) {
+        if self.port == 0 {
+            return;
+        }
+        let wanted: BTreeSet<u16> = self.agent.ports().collect();
+        self.listening.retain(|port, _| wanted.contains(port));
+        for port in wanted {
+            if self.listening.contains_key(&port) {
+                continue;
+            }
+            let listener = match serving::listen_on(port, self.inbound_to_us.clone()) {
+                Ok(listener) => Some(listener),
+                Err(error) => {
+                    self.agent.port_refused(port, &error.to_string(), now);
+                    None
+                }
+            };
+            self.listening.insert(port, listener);
         }
     }
 

@@ -31,6 +31,13 @@ pub(crate) fn new(board: SimBoard, flash: FlashFile, trusted: &[PublicKey]) -> S
     )
 }
 
+/// A board on its own, with a blank flash that gets the example images when it is first used.
+#[must_use]
+pub fn board_runtime(profile: &'static Profile, id: u64) -> SimRuntime {
+    let flash = FlashFile::without_file(profile.flash_bytes, id);
+    new(SimBoard::new(profile, id), flash, &[])
+}
+
 /// Names of the images that every board comes with.
 #[must_use]
 pub fn images() -> Vec<&'static str> {
@@ -91,9 +98,7 @@ mod tests {
     use super::*;
 
     fn runtime() -> SimRuntime {
-        let board = SimBoard::new(&PICO_W, 1);
-        let flash = flash(&PICO_W, 1, None).expect("there is no file to fail");
-        new(board, flash, &[])
+        board_runtime(&PICO_W, 1)
     }
 
     fn restart(runtime: &mut SimRuntime, reason: ResetReason) -> u32 {

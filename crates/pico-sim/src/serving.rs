@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A node's own port, on loopback and over TLS: connections in, bytes both ways.
+//! A node's ports on loopback, its own over TLS and its containers' without: connections in, bytes both ways.
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -10,12 +11,12 @@ use bytes::Bytes;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// What comes in on the port.
 pub(crate) enum Inbound {
@@ -27,8 +28,13 @@ pub(crate) enum Inbound {
 /// A connection to the node. It is closed when this is dropped.
 pub(crate) struct Peer {
     pub(crate) id: u32,
+    /// The container's port that it came to; `None` for the node's own.
+    pub(crate) port: Option<u16>,
     pub(crate) out: mpsc::Sender<Bytes>,
 }
+
+/// Numbers of connections, which no two in the process share.
+static NUMBERS: AtomicU32 = AtomicU32::new(1);
 
 /// How long a peer may take to begin.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -73,46 +79,75 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Listens on any free port of loopback; returns it.
+/// A port that is listened on as long as this is kept.
+pub(crate) struct Listener(AbortHandle);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Listens on any free port of loopback, with TLS, for the node itself; returns the port.
 pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>, identity: &Identity) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
     let acceptor = identity.acceptor.clone();
-    tokio::task::spawn_local(async move {
-        let mut id = 0u32;
-        loop {
-            let accepted = listener.accept().await;
-            if to_node.is_closed() {
-                return;
-            }
-            let Ok((stream, _)) = accepted else {
-                // The peer has gone already, or the process has no descriptor left until another one closes.
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            id = id.wrapping_add(1);
-            let (to_node, acceptor) = (to_node.clone(), acceptor.clone());
-            tokio::task::spawn_local(async move {
-                let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
-                    return;
-                };
-                let _ = connection(stream, id, &to_node).await;
-                let _ = to_node.send(Inbound::Closed(id)).await;
-            });
-        }
-    });
+    tokio::task::spawn_local(accept(listener, to_node, None, Some(acceptor)));
     Ok(port)
 }
 
-async fn connection(
-    stream: TlsStream<TcpStream>,
+/// Listens on a container's port of loopback.
+pub(crate) fn listen_on(port: u16, to_node: mpsc::Sender<Inbound>) -> io::Result<Listener> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let task = tokio::task::spawn_local(accept(listener, to_node, Some(port), None));
+    Ok(Listener(task.abort_handle()))
+}
+
+async fn accept(
+    listener: TcpListener,
+    to_node: mpsc::Sender<Inbound>,
+    port: Option<u16>,
+    acceptor: Option<TlsAcceptor>,
+) {
+    loop {
+        let accepted = listener.accept().await;
+        if to_node.is_closed() {
+            return;
+        }
+        let Ok((stream, _)) = accepted else {
+            // The peer has gone already, or the process has no descriptor left until another one closes.
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let id = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let (to_node, acceptor) = (to_node.clone(), acceptor.clone());
+        tokio::task::spawn_local(async move {
+            // How it ends is of no interest but to the node, which is told so.
+            let _ = match acceptor {
+                None => connection(stream, id, port, &to_node).await,
+                Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(stream, id, port, &to_node).await,
+                    _ => return,
+                },
+            };
+            let _ = to_node.send(Inbound::Closed(id)).await;
+        });
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite>(
+    stream: S,
     id: u32,
+    port: Option<u16>,
     to_node: &mpsc::Sender<Inbound>,
 ) -> io::Result<()> {
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     let (out, mut from_node) = mpsc::channel::<Bytes>(4);
     to_node
-        .send(Inbound::Opened(Peer { id, out }))
+        .send(Inbound::Opened(Peer { id, port, out }))
         .await
         .map_err(gone)?;
     let (mut read, mut write) = split(stream);

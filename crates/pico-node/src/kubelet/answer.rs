@@ -109,7 +109,7 @@ impl Agent {
     /// The next piece of an answer that comes in pieces.
     pub(super) fn piece(&mut self, rest: Rest, now: Ms, out: &mut String) -> Rest {
         match rest {
-            Rest::Nothing => Rest::Nothing,
+            Rest::Nothing | Rest::Visit(_) => Rest::Nothing,
             Rest::Pods(n) => {
                 let wall = self.clock.now(now).unwrap_or(Wall::from_unix_ms(0));
                 if let Some(work) = self.pods.all.get(n) {

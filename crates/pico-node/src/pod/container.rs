@@ -543,6 +543,7 @@ impl Runner {
                             text: format!("GET {path}\n").into_bytes(),
                             is_taken: false,
                             answer: None,
+                            visitor: None,
                         });
                         self.probe_asks = Some(which);
                     }

@@ -18,6 +18,8 @@ pub(crate) struct Request {
     pub(crate) text: Vec<u8>,
     pub(crate) is_taken: bool,
     pub(crate) answer: Option<(u16, Vec<u8>)>,
+    /// The connection that it came on; `None` for a probe.
+    pub(crate) visitor: Option<u32>,
 }
 
 pub(crate) struct ContainerHost<'a> {

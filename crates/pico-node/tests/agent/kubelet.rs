@@ -324,7 +324,7 @@ fn who_does_not_take_the_answer_is_not_waited_for() {
 
 #[test]
 fn logs_that_are_followed_leave_room_for_questions() {
-    let mut rig = rig();
+    let mut rig = web();
     let asked = b"GET /containerLogs/default/p/c?follow=true HTTP/1.1\r\n\r\n";
     let followers = u32::try_from(MAX_CONNECTIONS).expect("a few") - 1;
     for id in 0..followers {
@@ -343,4 +343,106 @@ fn logs_that_are_followed_leave_room_for_questions() {
     // A log that says nothing is no idle peer.
     rig.run(120_000);
     assert_eq!(rig.agent.served_expired(), None);
+}
+
+/// A node whose pod answers HTTP on port 8080.
+fn web() -> Rig {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    rig.api.put(
+        "/api/v1/namespaces/default/pods/p",
+        json!({"metadata": {"name": "p", "namespace": "default"},
+            "spec": {"nodeName": "pico", "containers": [
+                {"name": "c", "image": "test/web:v1", "ports": [{"containerPort": 8080}]}]}}),
+    );
+    rig.run(3000);
+    rig
+}
+
+/// Asks a container on a new connection; what was said after `ms` milliseconds.
+fn ask(rig: &mut Rig, id: u32, request: &str, ms: u64) -> String {
+    assert!(rig.agent.accept_on(id, 8080, rig.now));
+    let (request, now) = (format!("{request} HTTP/1.1\r\n\r\n"), rig.now);
+    rig.agent
+        .served(id, request.as_bytes(), now, &mut rig.runtime);
+    rig.run(ms);
+    said(rig, id)
+}
+
+fn said(rig: &mut Rig, id: u32) -> String {
+    rig.agent.follow(rig.now, &mut rig.runtime);
+    let said = String::from_utf8_lossy(rig.agent.serving(id)).into_owned();
+    rig.agent
+        .served_sent(id, said.len(), rig.now, &mut rig.runtime);
+    said
+}
+
+#[test]
+fn a_container_answers_on_its_port() {
+    let mut rig = web();
+    assert_eq!(rig.agent.ports().collect::<Vec<_>>(), [8080]);
+    assert_eq!(
+        ask(&mut rig, 1, "GET /status/201", 20),
+        "HTTP/1.1 201 Created\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n\r\n"
+    );
+    // The connection can be used again, and another one beside it.
+    let now = rig.now;
+    rig.agent.served(
+        1,
+        b"GET /status/404 HTTP/1.1\r\n\r\n",
+        now,
+        &mut rig.runtime,
+    );
+    assert!(ask(&mut rig, 2, "GET /status/200", 50).starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(said(&mut rig, 1).starts_with("HTTP/1.1 404 Not Found\r\n"));
+    // The pod goes, and its port with it.
+    rig.api.delete("/api/v1/namespaces/default/pods/p");
+    rig.run(2000);
+    assert_eq!(rig.agent.ports().count(), 0);
+    assert!(ask(&mut rig, 3, "GET /", 20).starts_with("HTTP/1.1 503 "));
+}
+
+#[test]
+fn a_container_that_does_not_answer_is_given_up_after_ten_seconds() {
+    let mut rig = web();
+    assert_eq!(ask(&mut rig, 1, "GET /hang", 9000), "");
+    // Another one waits until the first is given up.
+    assert_eq!(ask(&mut rig, 2, "GET /status/200", 900), "");
+    rig.run(200);
+    assert!(said(&mut rig, 1).starts_with("HTTP/1.1 504 "));
+    rig.run(50);
+    assert!(said(&mut rig, 2).starts_with("HTTP/1.1 200 OK\r\n"));
+    // One who goes away does not block the next.
+    assert_eq!(ask(&mut rig, 3, "GET /hang", 20), "");
+    rig.agent.served_closed(3);
+    assert!(ask(&mut rig, 4, "GET /status/200", 50).starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn visitors_of_containers_take_no_room_from_the_nodes_own_port() {
+    let mut rig = web();
+    let count = u32::try_from(MAX_CONNECTIONS).expect("a few");
+    for id in 10..10 + count {
+        assert_eq!(ask(&mut rig, id, "GET /hang", 1), "");
+    }
+    assert!(!rig.agent.accept_on(99, 8080, rig.now), "all are busy");
+    assert_eq!(get(&mut rig, "/healthz").1, "ok");
+}
+
+#[test]
+fn a_port_that_cannot_be_had_is_an_event_of_the_node() {
+    let mut rig = web();
+    rig.agent.port_refused(8080, "address in use", rig.now);
+    rig.run(2000);
+    let messages: Vec<&str> = rig
+        .api
+        .objects
+        .values()
+        .filter(|o| o["reason"] == "PortRefused")
+        .filter_map(|o| o["message"].as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        ["port 8080 of a container cannot be served: address in use"]
+    );
 }

@@ -82,6 +82,9 @@ impl Rig {
         loop {
             self.polls += 1;
             let deadline = self.agent.poll(self.now, &mut self.runtime);
+            if self.agent.is_followed() {
+                self.agent.follow(self.now, &mut self.runtime);
+            }
             if self.exchange() {
                 continue;
             }
