@@ -65,6 +65,19 @@ fn a_backup_is_a_data_directory_and_becomes_one() {
 }
 
 #[test]
+fn comments_in_files_are_no_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("map.yaml");
+    let text = "# of all\n---\n# first\napiVersion: v1 # v\nkind: ConfigMap\n# name\nmetadata:\n  # deep\n  name: a\ndata:\n  k: v # tail\n# end\n";
+    std::fs::write(&file, text).unwrap();
+    let data_dir = dir.path().join("data");
+    let applied = output(&data_dir, &["apply", "-f", file.to_str().unwrap()]);
+    assert_eq!(applied, "configmap/a created\n");
+    let read = output(&data_dir, &["get", "configmap", "a", "-o", "jsonpath={.data.k}"]);
+    assert_eq!(read, "v");
+}
+
+#[test]
 fn figures_and_forgetting() {
     let scratch = tempfile::tempdir().unwrap();
     let data = scratch.path();

@@ -84,6 +84,8 @@ pub fn read_document(text: &[u8], limits: Limits) -> Result<Document, YamlError>
     let mut options = Options::default();
     options.flow_nesting_limit = limits.depth;
     options.block_nesting_limit = limits.depth;
+    // Another crate of the program may have the parser built with events for comments.
+    options.emit_comments = false;
     let mut reader = Reader {
         text,
         parser: Parser::new_from_str_with_options(text, options),
