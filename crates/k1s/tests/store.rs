@@ -73,7 +73,10 @@ fn comments_in_files_are_no_content() {
     let data_dir = dir.path().join("data");
     let applied = output(&data_dir, &["apply", "-f", file.to_str().unwrap()]);
     assert_eq!(applied, "configmap/a created\n");
-    let read = output(&data_dir, &["get", "configmap", "a", "-o", "jsonpath={.data.k}"]);
+    let read = output(
+        &data_dir,
+        &["get", "configmap", "a", "-o", "jsonpath={.data.k}"],
+    );
     assert_eq!(read, "v");
 }
 

@@ -47,8 +47,8 @@ fn values() {
     );
     check("[~, null, '', ]", json!([null, null, ""]));
     check(
-        "# a\n---\n# b\na: 1 # c\n# d\nb: # e\n  # f\n  - x # g\n  # h\n  - [y, # i\n    z]\n# j\n",
-        json!({"a": 1, "b": ["x", ["y", "z"]]}),
+        "# a\n---\n# b\na: 1 # c\n# d\nb: # e\n  # f\n  - x # g\n  # h\n  - [p, # i\n    q]\n# j\n",
+        json!({"a": 1, "b": ["x", ["p", "q"]]}),
     );
     check(
         "a: 2020-01-01\nb: 2020-01-01T00:00:00Z",
