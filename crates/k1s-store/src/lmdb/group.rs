@@ -23,6 +23,10 @@ const BYTES: usize = 16 << 20;
 /// may wait for the thread that it holds up.
 const SHORT: Duration = Duration::from_millis(1);
 
+/// A caller that comes sooner after the last commit than a lone client could answer and ask again is one of several, which this
+/// very thread may have kept from coming: what they write is to gather.
+const APART: Duration = Duration::from_micros(100);
+
 /// How long to wait for callers who are expected to write again: a part of what the last commit
 /// took, so that waiting can cost little and a slow disk commits larger groups.
 fn gathering(last_commit: Duration) -> Duration {
@@ -58,6 +62,7 @@ struct State {
 struct Last {
     batches: usize,
     took: Duration,
+    ended: Option<Instant>,
 }
 
 impl State {
@@ -67,6 +72,7 @@ impl State {
             && self.queue.is_empty()
             && self.last.batches <= 1
             && self.last.took <= SHORT
+            && self.last.ended.is_none_or(|at| at.elapsed() >= APART)
     }
 }
 
@@ -84,6 +90,7 @@ impl Drop for Turn<'_> {
         state.last = Last {
             batches: self.batches,
             took: self.begun.elapsed(),
+            ended: Some(Instant::now()),
         };
         let waiting = !state.queue.is_empty();
         drop(state);
