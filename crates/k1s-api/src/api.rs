@@ -14,11 +14,12 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::answer::Answer;
 use crate::clock;
+use crate::content::{self, Expected};
 use crate::definitions::{Definitions, Known};
 use crate::followup::Followups;
 use crate::identity::Identity;
 use crate::negotiate::{Forms, Output, negotiate};
-use crate::options::Query;
+use crate::options::{FieldValidation, Query};
 use crate::route::Target;
 use crate::storage::Storage;
 
@@ -90,6 +91,24 @@ impl Exchange {
             user: &self.identity.user,
             groups: &self.identity.groups,
         }
+    }
+
+    /// The object in the body. What is odd about it becomes warnings, unless it is refused.
+    pub(crate) fn object(
+        &mut self,
+        expected: &Expected,
+        validation: FieldValidation,
+    ) -> Result<Value, Status> {
+        let mut warnings = Vec::new();
+        let object = content::object(
+            expected,
+            &self.headers,
+            &self.body,
+            validation,
+            &mut warnings,
+        )?;
+        self.warnings.append(&mut warnings);
+        Ok(object)
     }
 
     /// The form of the answer that the client accepts.

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use crate::answer::Answer;
 use crate::api::{Api, Exchange};
 use crate::clock;
-use crate::content;
 use crate::identity::Identity;
 use crate::negotiate::Forms;
 use crate::options::{WriteKind, WriteOptions};
@@ -36,15 +35,7 @@ pub(crate) fn answer(
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::NoTable)?;
     let options = WriteOptions::parse(&exchange.query, WriteKind::Create)?;
-    let mut warnings = Vec::new();
-    let mut review = content::object(
-        &target.kind.into(),
-        &exchange.headers,
-        &exchange.body,
-        options.field_validation,
-        &mut warnings,
-    )?;
-    exchange.warnings.append(&mut warnings);
+    let mut review = exchange.object(&target.kind.into(), options.field_validation)?;
     match object::namespace(&review) {
         own if own.is_empty() || own == target.namespace => {}
         _ => {

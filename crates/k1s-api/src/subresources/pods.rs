@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::api::{Api, Exchange};
 use crate::clock;
-use crate::content::{self, Expected};
+use crate::content::Expected;
 use crate::negotiate::Forms;
 use crate::options::{WriteKind, WriteOptions};
 use crate::route::Target;
@@ -30,15 +30,7 @@ pub(super) fn read(
         kind,
         schema,
     };
-    let mut warnings = Vec::new();
-    let value = content::object(
-        &expected,
-        &exchange.headers,
-        &exchange.body,
-        options.field_validation,
-        &mut warnings,
-    )?;
-    exchange.warnings.append(&mut warnings);
+    let value = exchange.object(&expected, options.field_validation)?;
     Ok((value, options))
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Answer, Include, named};
 use crate::api::{Api, Exchange};
-use crate::content::{self, Expected};
+use crate::content::Expected;
 use crate::negotiate::{Form, Forms, Output};
 use crate::options::{WriteKind, WriteOptions};
 use crate::route::Target;
@@ -49,15 +49,7 @@ pub(super) async fn act(
         }
         "update" => {
             let options = WriteOptions::parse(&exchange.query, WriteKind::Update)?;
-            let mut warnings = Vec::new();
-            let mut scale = content::object(
-                &expected()?,
-                &exchange.headers,
-                &exchange.body,
-                options.field_validation,
-                &mut warnings,
-            )?;
-            exchange.warnings.append(&mut warnings);
+            let mut scale = exchange.object(&expected()?, options.field_validation)?;
             fit_name(&mut scale, target)?;
             check(target.kind, &scale)?;
             let terms = Terms {

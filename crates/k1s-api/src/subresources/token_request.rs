@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::api::{Api, Exchange, kind_details};
 use crate::clock;
-use crate::content::{self, Expected};
+use crate::content::Expected;
 use crate::negotiate::Forms;
 use crate::options::{WriteKind, WriteOptions};
 use crate::random;
@@ -38,15 +38,7 @@ pub(super) async fn create(
         kind: "TokenRequest",
         schema,
     };
-    let mut warnings = Vec::new();
-    let mut request = content::object(
-        &expected,
-        &exchange.headers,
-        &exchange.body,
-        options.field_validation,
-        &mut warnings,
-    )?;
-    exchange.warnings.append(&mut warnings);
+    let mut request = exchange.object(&expected, options.field_validation)?;
     let Some((account, _)) = api.load(target.kind, &target.namespace, &target.name)? else {
         return Err(Status::not_found(target.kind, &target.name));
     };

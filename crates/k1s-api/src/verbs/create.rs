@@ -14,7 +14,6 @@ use crate::admission;
 use crate::answer::{Answer, Include};
 use crate::api::{Api, Exchange, namespace_kind};
 use crate::clock;
-use crate::content;
 use crate::convert;
 use crate::followup::Followup;
 use crate::negotiate::Forms;
@@ -40,15 +39,7 @@ pub(crate) async fn create(
     let output = exchange.output(Forms::Objects)?;
     let include = Include::parse(&exchange.query, output)?;
     let options = WriteOptions::parse(&exchange.query, WriteKind::Create)?;
-    let mut warnings = Vec::new();
-    let object = content::object(
-        &target.kind.into(),
-        &exchange.headers,
-        &exchange.body,
-        options.field_validation,
-        &mut warnings,
-    )?;
-    exchange.warnings.append(&mut warnings);
+    let object = exchange.object(&target.kind.into(), options.field_validation)?;
     let stored = create_object(
         api,
         target.kind,

@@ -13,7 +13,6 @@ use serde_json::Value;
 use crate::admission;
 use crate::answer::{Answer, Include};
 use crate::api::{Api, Exchange};
-use crate::content;
 use crate::convert;
 use crate::followup::Followup;
 use crate::negotiate::Forms;
@@ -90,15 +89,7 @@ pub(crate) async fn update_part(
     let include = Include::parse(&exchange.query, output)?;
     let options = WriteOptions::parse(&exchange.query, WriteKind::Update)?;
     let kind = target.kind;
-    let mut warnings = Vec::new();
-    let mut new = content::object(
-        &kind.into(),
-        &exchange.headers,
-        &exchange.body,
-        options.field_validation,
-        &mut warnings,
-    )?;
-    exchange.warnings.append(&mut warnings);
+    let mut new = exchange.object(&kind.into(), options.field_validation)?;
     fit_name(&mut new, target)?;
     (rules::of(kind).default)(&mut new);
     let exists = api
