@@ -60,9 +60,11 @@ class Sim:
             f.write(os.urandom(size))
         return path
 
-    def until(self, reached):
+    def until(self, reached, process=None):
+        """Waits for something to come about, as long as the process that brings it about runs."""
         end = time.monotonic() + 120
         while not reached():
+            assert process is None or process.poll() is None, f"it ended: {process.stderr.read()}"
             assert time.monotonic() < end, "it does not come to that"
             time.sleep(0.05)
 
@@ -145,7 +147,7 @@ def two_processes():
     """What would spoil the transfer of another process is refused with its name; Ctrl-C ends a transfer on the board, too."""
     with Sim("--fault", "stuck-at=500000") as sim:
         flash = sim.start("flash", "-n", "3", "-i", sim.image())
-        sim.until(lambda: sim.written() >= 500_000)
+        sim.until(lambda: sim.written() >= 500_000, flash)
         for args in [["power", "off", "-n", "3"], ["power", "off"], ["power", "reset", "-n", "3"], ["usb", "host", "-n", "1"],
                      ["advanced", "msd", "-n", "1"], ["reload"], ["reboot"], ["eth", "reset"]]:
             refused = sim.run(*args, code=1)
@@ -162,7 +164,7 @@ def two_processes():
         check("and has its turn then", second.returncode == 0 and "slot 2: written" in out, err)
     with Sim("--speed", "1", "--emmc-mib-per-second", "2") as sim:
         flash = sim.start("flash", "-n", "3", "-i", sim.image(size=200_000_000))
-        sim.until(lambda: sim.written() >= 500_000)
+        sim.until(lambda: sim.written() >= 500_000, flash)
         flash.kill()
         flash.wait()
         # a lock dies with its process; the board sees the end of the upload
@@ -170,7 +172,7 @@ def two_processes():
         sim.run("power", "on", "-n", "3")
     with Sim("--fault", "stuck-at=500000") as sim:
         flash = sim.start("flash", "-n", "3", "-i", sim.image())
-        sim.until(lambda: sim.written() >= 500_000)
+        sim.until(lambda: sim.written() >= 500_000, flash)
         sim.run("power", "off", "-n", "3", "--force")
         out, err = flash.communicate(timeout=60)
         check("torn off by force", flash.returncode == 1 and "No such device" in err, err)

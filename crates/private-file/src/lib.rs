@@ -7,8 +7,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
+
+/// Calls of [`write()`] so far.
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// A file with a secret that could not be used.
 #[derive(Debug, Error)]
@@ -89,7 +93,9 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
         .file_name()
         .map(ToOwned::to_owned)
         .unwrap_or_default();
-    name.push(format!(".{}.new", std::process::id()));
+    // of this process and this call: another thread may write the same file
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}.{call}.new", std::process::id()));
     let draft = target.with_file_name(name);
     let result = write_draft(&draft, content)
         .and_then(|()| fs::rename(&draft, &target).map_err(io_error("write", path)));
@@ -110,7 +116,10 @@ fn write_draft(draft: &Path, content: &[u8]) -> Result<(), Error> {
         .map_err(wrong())?;
     file.set_permissions(fs::Permissions::from_mode(0o600))
         .map_err(wrong())?;
-    file.write_all(content).map_err(wrong())
+    // before it takes its name: after a power cut there is the old content or the new, never an empty file
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(wrong())
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! TLS towards a BMC: authorities, pinned fingerprints, trust on first use.
 
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::{FlockOperation, flock};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -155,39 +157,70 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// The fingerprint that is remembered for an endpoint; the one that is shown is remembered where there is none. A line an endpoint:
-/// `HOST:PORT FINGERPRINT`.
+/// `HOST:PORT FINGERPRINT`. Read and written under a lock on the file, for other processes meet the same board for the first time, too.
 fn remembered(
     file: &Path,
     endpoint: &str,
     shown: Fingerprint,
 ) -> std::result::Result<Fingerprint, String> {
     let in_words = |e: std::io::Error| format!("{} cannot be used: {e}", file.display());
-    let known = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(in_words(e)),
-    };
-    for (number, line) in known.lines().enumerate() {
-        if let Some((host, fingerprint)) = line.split_once(' ')
-            && host == endpoint
-        {
-            return fingerprint
-                .parse()
-                .map_err(|e| format!("{}:{}: {e}", file.display(), number + 1));
+    match File::open(file) {
+        Ok(mut open) => {
+            flock(&open, FlockOperation::LockShared).map_err(|e| in_words(e.into()))?;
+            let (known, _) = known_in(&mut open, file, endpoint)?;
+            if let Some(fingerprint) = known {
+                return Ok(fingerprint);
+            }
         }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            if let Some(dir) = file.parent() {
+                std::fs::create_dir_all(dir).map_err(in_words)?;
+            }
+        }
+        Err(e) => return Err(in_words(e)),
     }
-    if let Some(dir) = file.parent() {
-        std::fs::create_dir_all(dir).map_err(in_words)?;
-    }
-    let mut append = std::fs::OpenOptions::new()
+    let mut open = OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(0o600)
         .open(file)
         .map_err(in_words)?;
-    writeln!(append, "{endpoint} {shown}").map_err(in_words)?;
+    flock(&open, FlockOperation::LockExclusive).map_err(|e| in_words(e.into()))?;
+    let (known, whole) = known_in(&mut open, file, endpoint)?;
+    if let Some(fingerprint) = known {
+        return Ok(fingerprint);
+    }
+    // what a power cut left of a line is no line
+    open.set_len(whole).map_err(in_words)?;
+    open.write_all(format!("{endpoint} {shown}\n").as_bytes())
+        .and_then(|()| open.sync_all())
+        .map_err(in_words)?;
     log::warn!("{endpoint} is trusted from now on, with the fingerprint {shown}");
     Ok(shown)
+}
+
+/// The fingerprint of an endpoint in an open file, and how many bytes of the file are whole lines.
+fn known_in(
+    open: &mut File,
+    file: &Path,
+    endpoint: &str,
+) -> std::result::Result<(Option<Fingerprint>, u64), String> {
+    let mut text = String::new();
+    open.read_to_string(&mut text)
+        .map_err(|e| format!("{} cannot be used: {e}", file.display()))?;
+    let whole = text.rfind('\n').map_or(0, |at| at + 1);
+    for (number, line) in text[..whole].lines().enumerate() {
+        if let Some((host, fingerprint)) = line.split_once(' ')
+            && host == endpoint
+        {
+            let fingerprint = fingerprint
+                .parse()
+                .map_err(|e| format!("{}:{}: {e}", file.display(), number + 1))?;
+            return Ok((Some(fingerprint), whole as u64));
+        }
+    }
+    Ok((None, whole as u64))
 }
 
 #[cfg(test)]
@@ -204,5 +237,38 @@ mod tests {
         assert_eq!(remembered(&file, "bmc:444", two), Ok(two));
         std::fs::write(&file, "bmc x\n").unwrap();
         assert!(remembered(&file, "bmc", one).unwrap_err().contains(":1:"));
+    }
+    /// Found by two commands that met a new board at once: one read the half of the line that the other wrote.
+    #[test]
+    fn several_meet_a_board_for_the_first_time() {
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("known");
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        assert_eq!(
+                            remembered(&file, "bmc", Fingerprint([1; 32])),
+                            Ok(Fingerprint([1; 32]))
+                        );
+                    });
+                }
+            });
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_line_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known");
+        std::fs::write(&file, "bmc 1A:30").unwrap();
+        let one = Fingerprint([1; 32]);
+        assert_eq!(remembered(&file, "bmc", one), Ok(one));
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            format!("bmc {one}\n")
+        );
     }
 }
