@@ -130,8 +130,13 @@ pub enum TransferError {
         "the module was not found on USB: the slot is empty, or its module cannot be flashed by the BMC (a Jetson cannot)"
     )]
     NoModule,
-    /// What arrived is not what was sent.
-    #[error("the image is damaged: {0}")]
+    /// It is not the image that the sum belongs to, or no image at all.
+    #[error("not the image that is expected: {0}")]
+    WrongImage(String),
+    /// What was read back from the module is not what was sent.
+    #[error(
+        "what is on the module is not what was sent ({0}); flash again; if it happens again, its storage is worn out"
+    )]
     Damaged(String),
     /// The upload broke off.
     #[error("the upload broke off: {0}; flash again")]
@@ -142,17 +147,6 @@ pub enum TransferError {
     /// The daemon's own words.
     #[error("the BMC says: {0}")]
     Failed(String),
-}
-
-impl TransferError {
-    /// Whether the same transfer may do well the next time.
-    #[must_use]
-    pub fn may_be_repeated(&self) -> bool {
-        matches!(
-            self,
-            Self::PreEmpted(_) | Self::Restarted | Self::Stalled(_) | Self::BrokenOff(_)
-        )
-    }
 }
 
 impl Bmc {
@@ -201,7 +195,7 @@ impl Bmc {
             .await
             .map_err(|e| match e {
                 upload::PrepareError::Cancelled => failed(TransferError::Cancelled),
-                upload::PrepareError::Mismatch(text) => failed(TransferError::Damaged(text)),
+                upload::PrepareError::Mismatch(text) => failed(TransferError::WrongImage(text)),
                 upload::PrepareError::File(e) => e,
             })?;
         let of = flash

@@ -209,8 +209,10 @@ fn in_words(text: &str) -> TransferError {
     {
         // nobody asked for an end here: the daemon means the upload
         TransferError::BrokenOff(text.to_owned())
-    } else if lower.starts_with("crc error") || lower.starts_with("sha256") {
+    } else if lower.starts_with("crc error") {
         TransferError::Damaged(text.to_owned())
+    } else if lower.starts_with("sha256") {
+        TransferError::WrongImage(text.to_owned())
     } else {
         TransferError::Failed(text.to_owned())
     }
@@ -310,6 +312,10 @@ mod tests {
         check(
             r#"{"Error":"crc error. expected 1, calculated 2"}"#,
             TransferError::Damaged("crc error. expected 1, calculated 2".into()),
+        );
+        check(
+            r#"{"Error":"sha256 checksum failed"}"#,
+            TransferError::WrongImage("sha256 checksum failed".into()),
         );
         let mut watch = Watch::new(7, State::Ready);
         let other = watch.look(&transferring(8, 1), Duration::ZERO);

@@ -153,7 +153,7 @@ async fn a_wrong_image() {
     let empty = image(dir.path(), "empty.img", 0);
     told(
         write(&bmc, file(empty)).await,
-        &["the image is damaged", "is empty"],
+        &["not the image that is expected", "is empty"],
     );
     let none = file(dir.path().join("none.img"));
     told(
@@ -210,7 +210,7 @@ async fn a_sum_that_does_not_match() {
     told(
         result,
         &[
-            "the image is damaged",
+            "not the image that is expected",
             "has the SHA-256",
             "expected was 0000",
         ],
@@ -228,7 +228,7 @@ async fn a_sum_that_does_not_match() {
     told(
         result,
         &[
-            "the image is damaged",
+            "not the image that is expected",
             "sha256 checksum failed",
             "Expected: 0000",
         ],

@@ -138,7 +138,7 @@ async fn a_wrong_sum_is_noticed_before_anything_is_sent() {
     flash.sha256 = Some("0".repeat(64));
     assert!(matches!(
         failure(write(&bmc, &flash).await),
-        TransferError::Damaged(_)
+        TransferError::WrongImage(_)
     ));
     assert_eq!(bmc.flash_state().await.unwrap(), State::Ready);
     flash.sha256 = Some("x".into());
@@ -147,7 +147,7 @@ async fn a_wrong_sum_is_noticed_before_anything_is_sent() {
     flash.sha256 = None;
     assert!(matches!(
         failure(write(&bmc, &flash).await),
-        TransferError::Damaged(_)
+        TransferError::WrongImage(_)
     ));
 }
 
