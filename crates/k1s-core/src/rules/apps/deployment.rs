@@ -161,24 +161,10 @@ fn validate_status(new: &Value, old: &Value, errors: &mut Errors) {
         "terminatingReplicas",
         "collisionCount",
     ];
+    const PARTS: [&str; 3] = ["updatedReplicas", "readyReplicas", "availableReplicas"];
     let status = &new["status"];
     all_not_negative(status, &COUNTS, &Path::new("status"), errors);
-    for key in ["updatedReplicas", "readyReplicas", "availableReplicas"] {
-        template::at_most(
-            status,
-            key,
-            "replicas",
-            "cannot be greater than status.replicas",
-            errors,
-        );
-    }
-    template::at_most(
-        status,
-        "availableReplicas",
-        "readyReplicas",
-        "cannot be greater than readyReplicas",
-        errors,
-    );
+    template::replicas_add_up(status, &PARTS, "readyReplicas", errors);
     template::collisions_only_grow(new, old, errors);
 }
 

@@ -58,24 +58,10 @@ fn validate_status(object: &Value, errors: &mut Errors) {
         "observedGeneration",
         "terminatingReplicas",
     ];
+    const PARTS: [&str; 3] = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
     let status = &object["status"];
     all_not_negative(status, &COUNTS, &Path::new("status"), errors);
-    for key in ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] {
-        template::at_most(
-            status,
-            key,
-            "replicas",
-            "cannot be greater than status.replicas",
-            errors,
-        );
-    }
-    template::at_most(
-        status,
-        "availableReplicas",
-        "readyReplicas",
-        "cannot be greater than readyReplicas",
-        errors,
-    );
+    template::replicas_add_up(status, &PARTS, "readyReplicas", errors);
 }
 
 fn row(object: &Value, clock: &Clock) -> Vec<Value> {

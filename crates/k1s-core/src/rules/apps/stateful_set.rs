@@ -316,22 +316,7 @@ fn validate_status(new: &Value, old: &Value, errors: &mut Errors) {
     ];
     let status = &new["status"];
     all_not_negative(status, &COUNTS, &Path::new("status"), errors);
-    for key in PARTS {
-        template::at_most(
-            status,
-            key,
-            "replicas",
-            "cannot be greater than status.replicas",
-            errors,
-        );
-    }
-    template::at_most(
-        status,
-        "availableReplicas",
-        "readyReplicas",
-        "cannot be greater than status.readyReplicas",
-        errors,
-    );
+    template::replicas_add_up(status, &PARTS, "status.readyReplicas", errors);
     template::collisions_only_grow(new, old, errors);
 }
 

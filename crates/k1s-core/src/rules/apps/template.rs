@@ -96,18 +96,28 @@ pub(in crate::rules) fn validate_lasting(
     }
 }
 
-/// `status[key]` is no more than `status[bound]`.
-pub(in crate::rules) fn at_most(
+/// Of the replicas that a status counts, none are more than all of them, and none that are available are not ready. `ready` is what the
+/// message calls the number of the ready ones.
+pub(in crate::rules) fn replicas_add_up(
     status: &Value,
-    key: &str,
-    bound: &str,
-    detail: &str,
+    parts: &[&str],
+    ready: &str,
     errors: &mut Errors,
 ) {
-    let value = number(status, key);
-    if value > number(status, bound) {
-        errors.invalid(Path::new("status").child(key), &json!(value), detail);
+    let mut at_most = |key: &str, bound: &str, detail: &str| {
+        let value = number(status, key);
+        if value > number(status, bound) {
+            errors.invalid(Path::new("status").child(key), &json!(value), detail);
+        }
+    };
+    for key in parts {
+        at_most(key, "replicas", "cannot be greater than status.replicas");
     }
+    at_most(
+        "availableReplicas",
+        "readyReplicas",
+        &format!("cannot be greater than {ready}"),
+    );
 }
 
 /// `status.collisionCount` never gets less.
