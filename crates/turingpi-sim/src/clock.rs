@@ -38,4 +38,27 @@ impl Clock {
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration.div_f64(self.speed)).await;
     }
+
+    /// Waits for a client, which lives in real time however fast the board's goes: never less than the duration itself.
+    pub(crate) async fn patience(&self, duration: Duration) {
+        tokio::time::sleep(duration.div_f64(self.speed.min(1.0))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_board_is_as_patient_as_a_slow_one() {
+        let real = async |speed| {
+            let begun = Instant::now();
+            Clock::new(speed).patience(Duration::from_secs(10)).await;
+            begun.elapsed().as_secs()
+        };
+        assert_eq!(
+            [real(100.0).await, real(1.0).await, real(0.5).await],
+            [10, 10, 20]
+        );
+    }
 }

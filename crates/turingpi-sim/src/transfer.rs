@@ -260,7 +260,7 @@ async fn copy(
         Source::Upload => {
             let first = tokio::select! {
                 first = receiver.recv() => first,
-                () = shared.clock.sleep(BEGIN) => return Err(End::Failed("Send timeout".into())),
+                () = shared.clock.patience(BEGIN) => return Err(End::Failed("Send timeout".into())),
             };
             let mut next = first;
             while let Some(bytes) = next {
