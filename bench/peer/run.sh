@@ -119,7 +119,7 @@ launch etcd etcd --data-dir "$dir/etcd" --listen-client-urls "http://127.0.0.1:$
   --initial-advertise-peer-urls "http://127.0.0.1:$etcd_peers" --initial-cluster "default=http://127.0.0.1:$etcd_peers"
 launch apiserver kube-apiserver --etcd-servers "http://127.0.0.1:$etcd_clients" --bind-address 127.0.0.1 --secure-port "$api" \
   --advertise-address 192.0.2.1 --kubelet-preferred-address-types InternalIP,ExternalIP,Hostname --endpoint-reconciler-type lease --tls-cert-file server.crt --tls-private-key-file server.key \
-  --client-ca-file ca.crt --authorization-mode Node,RBAC --service-account-issuer https://kubernetes.default.svc \
+  --client-ca-file ca.crt --kubelet-client-certificate admin.crt --kubelet-client-key admin.key --authorization-mode Node,RBAC --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file sa.key --service-account-signing-key-file sa.key --service-cluster-ip-range 10.0.0.0/16
 wait_for kube-apiserver 60 ready
 awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN {printf "ready after %.1f s\n", ns / 1e9}'

@@ -44,6 +44,8 @@ pub(crate) enum Answer {
         content_type: &'static str,
         body: Body,
     },
+    /// What somebody else answered.
+    Relayed(Response<Body>),
     /// 204.
     Nothing,
 }
@@ -117,6 +119,7 @@ impl Answer {
                 include,
             } => list.into_response(output, include, now_seconds),
             Self::Stream { content_type, body } => Ok(response(200, content_type, body)),
+            Self::Relayed(answer) => Ok(answer),
             Self::Nothing => {
                 let mut answer = Response::new(Body::empty());
                 *answer.status_mut() = StatusCode::NO_CONTENT;

@@ -238,19 +238,26 @@ fn authorize_path(identity: &Identity, method: &Method, path: &str) -> Result<()
 
 fn authorize_target(method: &Method, target: &Target, exchange: &Exchange) -> Result<(), Status> {
     let resource = target.resource_path();
-    let verb = verb(method, target, exchange);
-    authorize(
-        &exchange.identity,
-        &Attempt {
-            verb,
-            group: target.kind.group,
-            resource: &resource,
-            namespace: &target.namespace,
-            name: &target.name,
-            // refusals about resources do not name it
-            path: "",
-        },
-    )
+    let attempt = Attempt {
+        verb: verb(method, target, exchange),
+        group: target.kind.group,
+        resource: &resource,
+        namespace: &target.namespace,
+        name: &target.name,
+        // refusals about resources do not name it
+        path: "",
+    };
+    authorize(&exchange.identity, &attempt)?;
+    // Who may only read runs nothing: a WebSocket begins with GET.
+    let runs = matches!(
+        target.subresource.as_str(),
+        "exec" | "attach" | "portforward"
+    );
+    if runs && method == Method::GET {
+        let verb = "create";
+        authorize(&exchange.identity, &Attempt { verb, ..attempt })?;
+    }
+    Ok(())
 }
 
 fn method_verb(method: &Method) -> &'static str {

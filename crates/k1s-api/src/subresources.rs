@@ -2,6 +2,8 @@
 //! Subresources: the status and the scale of objects, and what only pods, namespaces, accounts and signing requests have.
 
 mod eviction;
+mod exec;
+mod kubelet;
 mod log;
 mod pods;
 mod scale;
@@ -44,7 +46,8 @@ pub(crate) async fn act(
         ("binding", _) => pods::bind(api, target, exchange).await,
         ("eviction", _) => eviction::create(api, target, exchange).await,
         ("log", _) => log::get(api, target, exchange).await,
-        ("exec" | "attach" | "portforward" | "proxy", _) => Err(no_kubelet(target)),
+        ("exec" | "attach", _) => exec::connect(api, method, target, exchange).await,
+        ("portforward" | "proxy", _) => Err(no_kubelet(target)),
         (_, "get") => get::get(api, target, exchange),
         (name, "update") => update_part(api, target, exchange, part(name)).await,
         (name, "patch") => patch_part(api, target, exchange, part(name)).await,

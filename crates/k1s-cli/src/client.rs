@@ -237,7 +237,7 @@ impl Context {
         ))))
     }
 
-    fn request(&self, call: &Call) -> Result<http::Request<Bytes>> {
+    pub(crate) fn request(&self, call: &Call) -> Result<http::Request<Bytes>> {
         let mut request = http::Request::builder()
             .method(call.method.clone())
             .uri(call.target())
@@ -278,7 +278,7 @@ impl Context {
         Ok(())
     }
 
-    fn lost(&self, call: &Call, why: &str) -> Error {
+    pub(crate) fn lost(&self, call: &Call, why: &str) -> Error {
         let address = self.transport().map(|t| t.address()).unwrap_or_default();
         Unreachable {
             method: call.method.to_string(),
@@ -288,7 +288,7 @@ impl Context {
         .into()
     }
 
-    fn show_warnings(&self, headers: &HeaderMap) {
+    pub(crate) fn show_warnings(&self, headers: &HeaderMap) {
         for value in headers.get_all("warning") {
             if let Some(text) = value.to_str().ok().and_then(warning_text) {
                 self.warn(&text);

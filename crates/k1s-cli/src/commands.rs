@@ -18,6 +18,7 @@ mod describe;
 mod diff;
 mod edit;
 mod events;
+mod exec;
 mod explain;
 mod expose;
 mod generators;
@@ -27,6 +28,7 @@ mod logs;
 mod nodes;
 mod options;
 mod patch;
+mod pods;
 mod replace;
 mod rollout;
 mod run;
@@ -56,6 +58,8 @@ pub const COMMANDS: &[&Command] = &[
     &nodes::TAINT,
     &describe::COMMAND,
     &logs::COMMAND,
+    &exec::ATTACH,
+    &exec::EXEC,
     &auth::COMMAND,
     &events::COMMAND,
     &diff::COMMAND,

@@ -164,6 +164,13 @@ impl Context {
         self.out.borrow_mut().flush().map_err(Error::Output)
     }
 
+    /// Writes bytes to standard error. That they cannot be written changes nothing.
+    pub fn talk_bytes(&self, bytes: &[u8]) {
+        let mut err = self.err.borrow_mut();
+        let _ = err.write_all(bytes);
+        let _ = err.flush();
+    }
+
     /// Writes a line to standard error. That it cannot be written changes nothing.
     pub fn talk(&self, text: impl fmt::Display) {
         let mut err = self.err.borrow_mut();

@@ -7,6 +7,7 @@
 //! a [`context::Context`] and its [`flag::Parsed`] words.
 
 pub mod app;
+mod channels;
 pub mod client;
 pub mod command;
 pub mod commands;
@@ -31,6 +32,7 @@ pub mod run;
 pub mod selection;
 pub mod source;
 pub mod tabwriter;
+pub mod terminal;
 pub mod transport;
 pub mod watch;
 pub mod writing;

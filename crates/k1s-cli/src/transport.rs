@@ -22,7 +22,8 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 /// A way to an API. Requests hold a path and a query; host, credentials and the user agent are the transport's.
 pub trait Transport {
-    /// Sends one request; the answer's body is read by the caller.
+    /// Sends one request; the answer's body is read by the caller. A connection that goes over to another protocol (101) is in the
+    /// answer's extensions, as hyper has it.
     fn send(&self, request: Request<Bytes>) -> LocalBoxFuture<'_, Result<Response<Body>>>;
 
     /// Whether the API is the one of this program, so that its built-in kinds are known without asking.

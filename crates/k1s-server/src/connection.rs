@@ -7,10 +7,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use k1s_api::Identity;
 use tokio::io::AsyncWriteExt;
@@ -24,7 +25,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::limits::Limits;
 use crate::stall::Stall;
 use crate::stop::Stop;
-use crate::x509;
+use crate::{tunnel, x509};
 
 /// What a connection is served with.
 pub(crate) struct Connection<S> {
@@ -82,7 +83,8 @@ where
                 let _ = timeout(grace, connection).await;
             }
         } else {
-            let mut connection = pin!(self.http1().serve_connection(io, adapter));
+            let connection = self.http1().serve_connection(io, adapter);
+            let mut connection = pin!(connection.with_upgrades());
             let ended = tokio::select! {
                 _ = connection.as_mut() => true,
                 () = self.stop.stopped() => false,
@@ -181,8 +183,10 @@ where
     type Future =
         std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let (pause, stop) = (self.body_pause, self.stop.clone());
+        // Whether the connection is to go over to another protocol, if the answer says so.
+        let client = request.extensions_mut().remove::<OnUpgrade>();
         let mut request = request.map(|body| RequestBody::new(body, pause));
         if let Some(client) = &self.client {
             request.extensions_mut().insert(client.clone());
@@ -190,7 +194,13 @@ where
         let mut service = self.service.clone();
         Box::pin(async move {
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            let response = service.call(request).await?;
+            let mut response = service.call(request).await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let other = response.extensions_mut().remove::<OnUpgrade>();
+                if let (Some(client), Some(other)) = (client, other) {
+                    tokio::spawn(tunnel::join(client, other, stop.clone()));
+                }
+            }
             Ok(response.map(|body| ResponseBody::new(body, stop)))
         })
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The way out, to the kubelets of nodes: HTTP/1.1 over TLS, a connection for each request.
+//! The way out, to the kubelets of nodes: HTTP/1.1 over TLS, a connection for each request. A connection that goes over to another
+//! protocol is handed on with the answer, as hyper has it in the answer's extensions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +21,28 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::pki::KeyedCertificate;
+
 /// How long a kubelet may take to accept a connection, and then to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Kubelets are reached over the network. A runtime with timers and sockets must run where the API is called.
+/// Kubelets are reached over the network, by a server that shows them this certificate; without one they let nobody run commands.
+/// A runtime with timers and sockets must run where the API is called.
 #[must_use]
-pub fn over_network() -> NodeAccess {
-    NodeAccess::new(Arc::new(OverNetwork))
+pub fn over_network(certificate: Option<KeyedCertificate>) -> NodeAccess {
+    let certificate = certificate.map(Arc::new);
+    NodeAccess::new(Arc::new(OverNetwork { certificate }))
 }
 
-struct OverNetwork;
+struct OverNetwork {
+    certificate: Option<Arc<KeyedCertificate>>,
+}
 
 impl Kubelets for OverNetwork {
     fn send(&self, kubelet: Kubelet, request: Request<Bytes>) -> KubeletAnswer {
+        let own = self.certificate.clone();
         Box::pin(async move {
-            match timeout(PATIENCE, answer(&kubelet, request)).await {
+            match timeout(PATIENCE, answer(&kubelet, own.as_deref(), request)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
             }
@@ -42,13 +50,17 @@ impl Kubelets for OverNetwork {
     }
 }
 
-async fn answer(kubelet: &Kubelet, request: Request<Bytes>) -> Result<Response<Body>, String> {
+async fn answer(
+    kubelet: &Kubelet,
+    own: Option<&KeyedCertificate>,
+    request: Request<Bytes>,
+) -> Result<Response<Body>, String> {
     let stream = TcpStream::connect((kubelet.host.as_str(), kubelet.port))
         .await
         .map_err(|e| format!("dial tcp {}:{}: {e}", kubelet.host, kubelet.port))?;
     let name = ServerName::try_from(kubelet.host.clone())
         .map_err(|_| format!("{:?} is no host", kubelet.host))?;
-    let stream = TlsConnector::from(Arc::new(client(kubelet.trust)?))
+    let stream = TlsConnector::from(Arc::new(client(kubelet.trust, own)?))
         .connect(name, stream)
         .await
         .map_err(|e| format!("tls: {e}"))?;
@@ -57,7 +69,7 @@ async fn answer(kubelet: &Kubelet, request: Request<Bytes>) -> Result<Response<B
         .map_err(|e| e.to_string())?;
     // How it ends is told to whoever waits for the answer or reads its body.
     tokio::spawn(async move {
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     });
     let mut request = request.map(Full::new);
     let host = format!("{}:{}", kubelet.host, kubelet.port);
@@ -82,15 +94,19 @@ async fn answer(kubelet: &Kubelet, request: Request<Bytes>) -> Result<Response<B
     }))
 }
 
-fn client(trust: Trust) -> Result<ClientConfig, String> {
+fn client(trust: Trust, own: Option<&KeyedCertificate>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }))
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }));
+    match own {
+        None => Ok(builder.with_no_client_auth()),
+        Some(own) => builder
+            .with_client_auth_cert(vec![own.certificate.clone()], own.key.clone_key())
+            .map_err(|e| e.to_string()),
+    }
 }
 
 /// Compares the certificate with what the Node says; that the other side has its key is checked as ever.

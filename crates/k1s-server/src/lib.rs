@@ -21,6 +21,7 @@ pub mod pki;
 mod stall;
 pub mod stop;
 pub mod token_signer;
+mod tunnel;
 pub mod x509;
 
 pub use body::{RequestBody, RequestBodyError};

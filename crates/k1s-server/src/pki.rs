@@ -28,6 +28,9 @@ pub const ADMIN_USER: &str = "k1s-admin";
 /// The group that the administrator's certificate names: it may do everything.
 pub const ADMIN_GROUP: &str = "system:masters";
 
+/// The name in the certificate that the server shows to kubelets.
+const KUBELET_CLIENT: &str = "kube-apiserver-kubelet-client";
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const CA_LIFE: Duration = Duration::from_secs(3653 * 24 * 3600);
 const ADMIN_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -290,6 +293,17 @@ impl Pki {
     pub fn admin(&self, now: SystemTime) -> Result<KeyedCertificate, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name = name(ADMIN_USER, Some(ADMIN_GROUP));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, now, self.ca_end.min(now + ADMIN_LIFE))
+    }
+
+    /// Issues the certificate that the server shows to kubelets, valid for a year. It has no groups: to the API it is nobody.
+    ///
+    /// # Errors
+    /// [`Error::Issue`] if there is no randomness to be had.
+    pub fn kubelet_client(&self, now: SystemTime) -> Result<KeyedCertificate, Error> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name(KUBELET_CLIENT, None);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params, now, self.ca_end.min(now + ADMIN_LIFE))
     }

@@ -36,7 +36,7 @@ fn open(flags: &Parsed) -> Result<Api> {
         tenant: flags.text("tenant").to_owned(),
         root_ca: kept.ca_pem,
         token_key: crate::server::token_key(kept.service_account_key_der),
-        node_access: k1s_server::kubelets::over_network(),
+        node_access: k1s_server::kubelets::over_network(None),
         background: false,
         ..Options::default()
     };

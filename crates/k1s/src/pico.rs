@@ -72,6 +72,7 @@ impl Boards {
             reach::api(&access)?,
             &Options {
                 nodes,
+                client_authorities: access.authority.clone(),
                 ..sim::defaults()
             },
         )

@@ -132,7 +132,7 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
             tenant: flags.text("tenant").to_owned(),
             root_ca: pki.ca_pem().to_owned(),
             token_key: token_key(pki.service_account_key_der()),
-            node_access: k1s_server::kubelets::over_network(),
+            node_access: k1s_server::kubelets::over_network(Some(pki.kubelet_client(now)?)),
             background: true,
             ..Options::default()
         };

@@ -431,6 +431,19 @@ impl<F: NorFlash> Storage<F> {
         self.data.remove(&mut self.flash, &data_key(owner, key)?)
     }
 
+    /// The keys of an owner's data.
+    ///
+    /// # Errors
+    /// [`Error::Medium`] when the flash fails.
+    pub fn data_keys(&mut self, owner: &str) -> Result<Vec<Vec<u8>>> {
+        let prefix = data_key(owner, b"")?;
+        let mut keys = self.data.keys(&mut self.flash, &prefix)?;
+        for key in &mut keys {
+            key.drain(..prefix.len());
+        }
+        Ok(keys)
+    }
+
     /// Bytes of an owner's keys and values.
     ///
     /// # Errors

@@ -327,6 +327,11 @@ impl<B: Board, F: NorFlash, E: Engine> Runtime for BoardRuntime<B, F, E> {
         self.measure().map_err(host_error)
     }
 
+    fn keys(&mut self, owner: &str) -> Result<Vec<Vec<u8>>, HostError> {
+        let storage = self.storage().map_err(host_error)?;
+        storage.data_keys(owner).map_err(host_error)
+    }
+
     fn forget(&mut self, owner: &str) -> Result<(), HostError> {
         // As long as storage is closed nothing of this run is in it.
         if let Some(kept) = &mut self.kept {

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The kubelet API of this node: health, pods, logs, figures, and a fixed set of commands.
 //!
-//! Whoever carries the bytes decides who may ask: there is no TLS and no identity here. Answers are made piece by piece:
-//! the next piece once the one before was sent.
+//! There is no TLS and no identity here: whoever carries the bytes knows who asks, and says of a connection that its peer speaks
+//! for the API. Only such a one may run commands. Answers are made piece by piece: the next piece once the one before was sent.
 
 mod answer;
+mod command;
 mod figures;
 mod ports;
+mod session;
+mod session_request;
+mod shell;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
@@ -17,10 +22,11 @@ use crate::http::{Incoming, RequestParser};
 use crate::runtime::Runtime;
 use crate::time::{Ms, Wall};
 use ports::Visit;
+use session::Session;
 
 /// How many connections are served at a time.
 pub const MAX_CONNECTIONS: usize = 5;
-/// How many of them may follow a log: the others are for whoever only asks.
+/// How many of them may follow a log or run commands: the others are for whoever only asks.
 pub(crate) const MAX_FOLLOWERS: usize = MAX_CONNECTIONS - 1;
 /// How long a connection may go without a request, or without taking what is said on it, in milliseconds.
 const IDLE_MS: Ms = 60_000;
@@ -35,6 +41,8 @@ pub(crate) enum Rest {
     Log(LogQuery),
     /// What a container answers.
     Visit(Visit),
+    /// A command, or what a container says, over WebSocket.
+    Session(Box<Session>),
 }
 
 /// Which lines of whose log.
@@ -58,6 +66,8 @@ struct Connection {
     id: u32,
     /// The container's port that it came to; `None` for the node's own.
     port: Option<u16>,
+    /// Whether the peer has proved that it speaks for the API.
+    is_trusted: bool,
     parser: RequestParser,
     out: Vec<u8>,
     sent: usize,
@@ -80,6 +90,13 @@ impl Connection {
 
     /// When it is given up if the peer does nothing: never while there is nothing to be done but wait for a log.
     fn expires_at(&self) -> Option<Ms> {
+        if let Rest::Session(session) = &self.rest {
+            return Some(if self.out.is_empty() {
+                session.expires_at()
+            } else {
+                self.since + IDLE_MS
+            });
+        }
         (self.is_idle() || !self.out.is_empty()).then_some(self.since + IDLE_MS)
     }
 }
@@ -107,7 +124,7 @@ impl Kubelet {
     }
 
     /// Takes a connection. The node's own port and the containers' have room for as many each.
-    fn accept(&mut self, id: u32, port: Option<u16>, now: Ms) -> bool {
+    fn accept(&mut self, id: u32, port: Option<u16>, is_trusted: bool, now: Ms) -> bool {
         let all = &mut self.connections;
         let is_alike = |c: &Connection| c.port.is_some() == port.is_some();
         if all.iter().filter(|c| is_alike(c)).count() >= MAX_CONNECTIONS {
@@ -122,6 +139,7 @@ impl Kubelet {
         all.push(Connection {
             id,
             port,
+            is_trusted,
             parser: RequestParser::default(),
             out: Vec::new(),
             sent: 0,
@@ -134,10 +152,11 @@ impl Kubelet {
         true
     }
 
-    /// When something is to be done about requests that containers have not answered.
+    /// When something is to be done about requests that containers have not answered, and about peers that are silent.
     pub(crate) fn visits_due(&self, now: Ms) -> Option<Ms> {
         let due = self.connections.iter().filter_map(|c| match &c.rest {
             Rest::Visit(visit) => Some(visit.due(now)),
+            Rest::Session(session) if c.out.is_empty() => session.due(),
             _ => None,
         });
         due.min()
@@ -151,9 +170,13 @@ impl Kubelet {
             .min()
     }
 
-    /// How many connections follow a log.
+    /// How many connections follow a log or have a session.
     pub(crate) fn followers(&self) -> usize {
-        let follows = |c: &&Connection| matches!(&c.rest, Rest::Log(query) if query.follow);
+        let follows = |c: &&Connection| match &c.rest {
+            Rest::Log(query) => query.follow,
+            Rest::Session(_) => true,
+            _ => false,
+        };
         self.connections.iter().filter(follows).count()
     }
 }
@@ -162,7 +185,13 @@ impl Agent {
     /// Takes a connection to the node's port. Says whether there is room for it; close it if not. Of connections
     /// without a request the oldest gives way: see [`Agent::served_expired`].
     pub fn accept(&mut self, id: u32, now: Ms) -> bool {
-        self.kubelet.accept(id, None, now)
+        self.kubelet.accept(id, None, false, now)
+    }
+
+    /// As [`Agent::accept`], of a peer that has proved that it speaks for the API, as with a client certificate: it may run
+    /// commands in containers.
+    pub fn accept_trusted(&mut self, id: u32, now: Ms) -> bool {
+        self.kubelet.accept(id, None, true, now)
     }
 
     /// A connection that is to be closed because its peer did nothing for too long; each is named once.
@@ -174,6 +203,11 @@ impl Agent {
     pub fn served(&mut self, id: u32, bytes: &[u8], now: Ms, runtime: &mut dyn Runtime) {
         if let Some(n) = self.kubelet_index(id) {
             let connection = &mut self.kubelet.connections[n];
+            if let Rest::Session(session) = &mut connection.rest {
+                session.hear(bytes, now);
+                self.kubelet_go_on(n, now, runtime);
+                return;
+            }
             // A client that talks on and on while it is answered is no client.
             if connection.waiting.len() + bytes.len() > 16 * 1024 {
                 connection.close = true;
@@ -224,14 +258,14 @@ impl Agent {
         self.forget_visitor(id);
     }
 
-    /// Whether a log is being followed or a container is to answer, so that there may be more to say after each
+    /// Whether a log is being followed, a container is to answer or a session is open, so that there may be more to say after each
     /// [`Agent::poll`].
     #[must_use]
     pub fn is_followed(&self) -> bool {
         self.kubelet
             .connections
             .iter()
-            .any(|c| matches!(c.rest, Rest::Log(_) | Rest::Visit(_)))
+            .any(|c| matches!(c.rest, Rest::Log(_) | Rest::Visit(_) | Rest::Session(_)))
     }
 
     /// Looks for new lines of logs that are followed, and for answers of containers.
@@ -239,7 +273,7 @@ impl Agent {
         for n in 0..self.kubelet.connections.len() {
             if matches!(
                 self.kubelet.connections[n].rest,
-                Rest::Log(_) | Rest::Visit(_)
+                Rest::Log(_) | Rest::Visit(_) | Rest::Session(_)
             ) {
                 self.kubelet_go_on(n, now, runtime);
             }
@@ -261,6 +295,9 @@ impl Agent {
                     continue;
                 }
                 return;
+            }
+            if matches!(self.kubelet.connections[n].rest, Rest::Session(_)) {
+                return self.go_on_with_session(n, now, runtime);
             }
             if self.kubelet.connections[n].rest != Rest::Nothing {
                 let rest = core::mem::replace(&mut self.kubelet.connections[n].rest, Rest::Nothing);
@@ -313,8 +350,21 @@ impl Agent {
 
     fn kubelet_answer(&mut self, n: usize, request: &Incoming, now: Ms, runtime: &mut dyn Runtime) {
         self.kubelet.requests += 1;
-        let answer = self.kubelet_request(request, now, runtime);
+        let is_trusted = self.kubelet.connections[n].is_trusted;
+        let answer = self.kubelet_request(request, is_trusted, now, runtime);
         let mut out = String::new();
+        if let Rest::Session(_) = answer.rest {
+            let _ = write!(
+                out,
+                "HTTP/1.1 101 Switching Protocols\r\n{}\r\n",
+                answer.body
+            );
+            let connection = &mut self.kubelet.connections[n];
+            connection.since = now;
+            connection.out = out.into_bytes();
+            connection.rest = answer.rest;
+            return;
+        }
         let streams = answer.rest != Rest::Nothing;
         let length = (!streams).then_some(answer.body.len());
         let is_last = !request.keep_alive;
@@ -355,6 +405,7 @@ fn head(status: u16, content_type: &str, length: Option<usize>, is_last: bool, o
         201 => "Created",
         204 => "No Content",
         400 => "Bad Request",
+        401 => "Unauthorized",
         404 => "Not Found",
         405 => "Method Not Allowed",
         429 => "Too Many Requests",

@@ -27,6 +27,7 @@ mod pods;
 pub mod quantity;
 mod runtime;
 pub mod time;
+pub mod websocket;
 
 pub use agent::{Agent, Counters, LEASE_MS, PINS, PODS, REQUESTS, SLOTS, STATUS_MS, Slot};
 pub use board_runtime::{BoardRuntime, Deliver};

@@ -10,9 +10,9 @@ mod spec;
 mod status;
 mod work;
 
-pub(crate) use container::{Runner, State};
+pub(crate) use container::{DEFAULT_MEMORY, Runner, State};
 pub(crate) use host::Request;
 pub(crate) use log::Log;
 pub(crate) use source::MAP;
-pub(crate) use spec::{Ask, METADATA, Pod, SPEC, STATUS, is_bound_to};
+pub(crate) use spec::{Ask, ContainerSpec, METADATA, Pod, SPEC, STATUS, is_bound_to};
 pub(crate) use work::{Given, Work, World};

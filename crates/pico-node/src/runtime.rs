@@ -140,6 +140,12 @@ pub trait Runtime {
     /// [`HostError::NotFound`] when there is none.
     fn remove(&mut self, owner: &str, key: &[u8]) -> Result<(), HostError>;
 
+    /// The keys in the storage of `owner`, in no order.
+    ///
+    /// # Errors
+    /// [`HostError::Failed`] when the flash fails.
+    fn keys(&mut self, owner: &str) -> Result<Vec<Vec<u8>>, HostError>;
+
     /// The storage of `owner` is needed no longer: it is freed.
     ///
     /// # Errors

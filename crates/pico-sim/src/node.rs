@@ -389,6 +389,7 @@ impl Life<'_> {
             Inbound::Opened(peer) => {
                 let is_taken = match peer.port {
                     Some(port) => self.agent.accept_on(peer.id, port, now),
+                    None if peer.is_trusted => self.agent.accept_trusted(peer.id, now),
                     None => self.agent.accept(peer.id, now),
                 };
                 if is_taken {

@@ -8,8 +8,14 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::net::TcpListener;
@@ -30,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) id: u32,
     /// The container's port that it came to; `None` for the node's own.
     pub(crate) port: Option<u16>,
+    /// Whether it showed a client certificate of an authority that is trusted.
+    pub(crate) is_trusted: bool,
     pub(crate) out: mpsc::Sender<Bytes>,
 }
 
@@ -45,14 +53,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the ports of all boards of a process present: the board has no TLS of its own, whoever carries its bytes does it.
 pub(crate) struct Identity {
-    acceptor: TlsAcceptor,
+    door: Door,
     /// The SHA-256 of the certificate.
     pub(crate) fingerprint: String,
 }
 
 impl Identity {
-    /// A new key, and a certificate that it signs itself.
-    pub(crate) fn new() -> Result<Self, Box<dyn Error + Send + Sync>> {
+    /// A new key, and a certificate that it signs itself. Whoever shows a client certificate of one of `authorities` (PEM) is
+    /// trusted; whoever shows none or another one is anybody.
+    pub(crate) fn new(authorities: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let key = rcgen::KeyPair::generate()?;
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let certificate = rcgen::CertificateParams::new(names)?.self_signed(&key)?;
@@ -62,14 +71,96 @@ impl Identity {
             .collect();
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)?;
+        let mut roots = RootCertStore::empty();
+        for authority in CertificateDer::pem_slice_iter(authorities) {
+            roots.add(authority?)?;
+        }
+        let trusted = if roots.is_empty() {
+            None
+        } else {
+            let roots = Arc::new(roots);
+            Some(WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).build()?)
+        };
+        let builder =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let builder = match &trusted {
+            None => builder.with_no_client_auth(),
+            Some(trusted) => builder.with_client_cert_verifier(Arc::new(Anybody(trusted.clone()))),
+        };
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key)?;
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            door: Door {
+                acceptor: TlsAcceptor::from(Arc::new(config)),
+                trusted,
+            },
             fingerprint,
         })
+    }
+}
+
+/// Takes any client certificate whose key the client has: an API server has one of whatever authority, and is answered all the
+/// same. Whether it is trusted is decided by the one within.
+#[derive(Debug)]
+struct Anybody(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Anybody {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    // Without a hint a client shows what it has.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+/// How a client is taken on the node's own port.
+#[derive(Clone)]
+struct Door {
+    acceptor: TlsAcceptor,
+    trusted: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl Door {
+    /// Whether a client's certificates are those of somebody who is trusted.
+    fn trusts(&self, certificates: Option<&[CertificateDer<'_>]>) -> bool {
+        match (&self.trusted, certificates) {
+            (Some(trusted), Some([own, chain @ ..])) => trusted
+                .verify_client_cert(own, chain, UnixTime::now())
+                .is_ok(),
+            _ => false,
+        }
     }
 }
 
@@ -92,8 +183,8 @@ impl Drop for Listener {
 pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>, identity: &Identity) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
-    let acceptor = identity.acceptor.clone();
-    tokio::task::spawn_local(accept(listener, to_node, None, Some(acceptor)));
+    let door = identity.door.clone();
+    tokio::task::spawn_local(accept(listener, to_node, None, Some(door)));
     Ok(port)
 }
 
@@ -110,7 +201,7 @@ async fn accept(
     listener: TcpListener,
     to_node: mpsc::Sender<Inbound>,
     port: Option<u16>,
-    acceptor: Option<TlsAcceptor>,
+    door: Option<Door>,
 ) {
     loop {
         let accepted = listener.accept().await;
@@ -123,13 +214,17 @@ async fn accept(
             continue;
         };
         let id = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let (to_node, acceptor) = (to_node.clone(), acceptor.clone());
+        let (to_node, door) = (to_node.clone(), door.clone());
         tokio::task::spawn_local(async move {
             // How it ends is of no interest but to the node, which is told so.
-            let _ = match acceptor {
-                None => connection(stream, id, port, &to_node).await,
-                Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, id, port, &to_node).await,
+            let _ = match door {
+                None => connection(stream, id, port, false, &to_node).await,
+                Some(door) => match timeout(HANDSHAKE, door.acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let (_, session) = stream.get_ref();
+                        let is_trusted = door.trusts(session.peer_certificates());
+                        connection(stream, id, port, is_trusted, &to_node).await
+                    }
                     _ => return,
                 },
             };
@@ -142,12 +237,18 @@ async fn connection<S: AsyncRead + AsyncWrite>(
     stream: S,
     id: u32,
     port: Option<u16>,
+    is_trusted: bool,
     to_node: &mpsc::Sender<Inbound>,
 ) -> io::Result<()> {
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     let (out, mut from_node) = mpsc::channel::<Bytes>(4);
     to_node
-        .send(Inbound::Opened(Peer { id, port, out }))
+        .send(Inbound::Opened(Peer {
+            id,
+            port,
+            is_trusted,
+            out,
+        }))
         .await
         .map_err(gone)?;
     let (mut read, mut write) = split(stream);

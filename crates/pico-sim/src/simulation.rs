@@ -38,6 +38,8 @@ pub struct Options {
     pub trusted: Vec<PublicKey>,
     /// Over how many milliseconds the boards are switched on.
     pub spread_ms: u64,
+    /// Authorities in PEM: whoever shows a client certificate of one of them on a node's own port may run commands.
+    pub client_authorities: Vec<u8>,
 }
 
 /// Boards that run until this is dropped.
@@ -83,7 +85,8 @@ impl Simulation {
         let port_identity = if options.shared {
             None
         } else {
-            let made = serving::Identity::new().map_err(std::io::Error::other)?;
+            let made = serving::Identity::new(&options.client_authorities)
+                .map_err(std::io::Error::other)?;
             Some(Arc::new(made))
         };
         let ready = Arc::new(Ready::default());

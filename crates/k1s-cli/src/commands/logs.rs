@@ -3,17 +3,15 @@
 
 use futures_util::future::{join_all, try_join_all};
 use http_body_util::BodyExt as _;
-use k1s_core::object::{self, annotation, list, text};
-use k1s_core::quote::Quoted;
-use serde_json::Value;
+use k1s_core::object::{self, list, text};
 
+use super::pods::{container, pods};
 use crate::client::Call;
 use crate::command::Command;
 use crate::context::Context;
-use crate::describe;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
-use crate::selection::{Selection, Target};
+use crate::selection::Target;
 
 /// `logs`.
 pub(super) static COMMAND: Command = Command {
@@ -83,7 +81,9 @@ struct Log {
 
 async fn run(cx: &Context, flags: &Parsed) -> Result {
     check(flags)?;
-    let pods = pods(cx, flags).await?;
+    let word = flags.args.first().map(String::as_str);
+    let purpose = "get the logs from";
+    let pods = pods(cx, flags, word, purpose, flags.on("all-pods")).await?;
     let mut logs = Vec::new();
     for pod in &pods {
         for container in containers(cx, flags, pod)? {
@@ -160,96 +160,6 @@ fn check(flags: &Parsed) -> Result {
     Ok(())
 }
 
-/// The pods whose logs are meant. Of an object that has several it is the first, unless all are asked for.
-async fn pods(cx: &Context, flags: &Parsed) -> Result<Vec<Target>> {
-    let mut selection = Selection::new(cx, flags)?;
-    let found = match flags.args.first() {
-        None => return of_kind_pod(cx, &selection, flags).await,
-        Some(word) if word.contains('/') => {
-            selection.args = vec![word.clone()];
-            selection.targets(cx, flags, true).await?
-        }
-        Some(word) => {
-            selection.args = vec!["pods".to_owned(), word.clone()];
-            selection.targets(cx, flags, true).await?
-        }
-    };
-    let mut out = Vec::new();
-    for target in found {
-        let target = target.map_err(|error| missing(error, &selection.namespace))?;
-        if target.resource.kind == "Pod" {
-            out.push(target);
-            continue;
-        }
-        let labels = labels_of_pods(&target.value);
-        if labels.is_empty() {
-            return Err(Error::message(format!(
-                "cannot get the logs from {}: it selects no pods",
-                target.title()
-            )));
-        }
-        selection.labels = Some(labels);
-        selection.namespace.clone_from(&target.namespace);
-        let mut pods = of_kind_pod(cx, &selection, flags).await?;
-        // those that run first, then the oldest
-        pods.sort_by_key(|pod| {
-            let phase = text(&pod.value, &["status", "phase"]);
-            let made = text(&pod.value, &["metadata", "creationTimestamp"]);
-            (phase != "Running", made.to_owned())
-        });
-        if pods.is_empty() {
-            return Err(Error::message(format!(
-                "no pods of {} were found in namespace {}",
-                target.title(),
-                Quoted(&target.namespace)
-            )));
-        }
-        if !flags.on("all-pods") && pods.len() > 1 {
-            let first = pods[0].name.as_str();
-            cx.talk(format_args!("Found {} pods, using pod/{first}", pods.len()));
-            pods.truncate(1);
-        }
-        out.append(&mut pods);
-    }
-    Ok(out)
-}
-
-/// An object that is not there is told with its namespace.
-fn missing(error: Error, namespace: &str) -> Error {
-    if error.is_not_found() {
-        Error::message(format!(
-            "error from server (NotFound): {error} in namespace {}",
-            Quoted(namespace)
-        ))
-    } else {
-        error
-    }
-}
-
-async fn of_kind_pod(cx: &Context, selection: &Selection, flags: &Parsed) -> Result<Vec<Target>> {
-    let mut selection = selection.clone();
-    selection.args = vec!["pods".to_owned()];
-    let found = selection.targets(cx, flags, true).await?;
-    let pods: Vec<Target> = found.into_iter().collect::<Result<_>>()?;
-    if pods.is_empty() && flags.given("selector") {
-        cx.talk(format_args!(
-            "No resources found in {} namespace.",
-            selection.namespace
-        ));
-    }
-    Ok(pods)
-}
-
-/// The selector of an object's pods, as the command line has it.
-fn labels_of_pods(object: &Value) -> String {
-    let selector = &object["spec"]["selector"];
-    if selector["matchLabels"].is_object() || selector["matchExpressions"].is_array() {
-        return describe::selector_text(selector);
-    }
-    // of a Service or a ReplicationController
-    describe::selector_text(&serde_json::json!({ "matchLabels": selector }))
-}
-
 /// The container that the command line names, if it does.
 fn named(flags: &Parsed) -> &str {
     match flags.args.get(1) {
@@ -260,54 +170,22 @@ fn named(flags: &Parsed) -> &str {
 
 /// The containers of a pod whose logs are meant.
 fn containers<'a>(cx: &Context, flags: &'a Parsed, pod: &'a Target) -> Result<Vec<&'a str>> {
-    let names = |field| {
-        list(&pod.value, &["spec", field])
-            .iter()
-            .map(|container| text(container, &["name"]))
-    };
-    let (init, main) = (names("initContainers"), names("containers"));
-    let ephemeral = names("ephemeralContainers");
     if flags.on("all-containers") {
-        return Ok(init.chain(main).chain(ephemeral).collect());
+        let names = |field| {
+            list(&pod.value, &["spec", field])
+                .iter()
+                .map(|container| text(container, &["name"]))
+        };
+        let (init, main) = (names("initContainers"), names("containers"));
+        return Ok(init
+            .chain(main)
+            .chain(names("ephemeralContainers"))
+            .collect());
     }
-    let named = named(flags);
-    let all: Vec<&str> = main
-        .clone()
-        .chain(init.clone())
-        .chain(ephemeral.clone())
-        .collect();
-    if !named.is_empty() {
-        if !all.contains(&named) {
-            let name = &pod.name;
-            return Err(Error::message(format!(
-                "container {named} is not valid for pod {name}"
-            )));
-        }
-        return Ok(vec![named]);
-    }
-    let marked = annotation(&pod.value, "kubectl.kubernetes.io/default-container")
-        .filter(|name| all.contains(name));
-    if let Some(marked) = marked {
-        return Ok(vec![marked]);
-    }
-    let Some(first) = all.first() else {
-        return Ok(Vec::new());
-    };
-    if all.len() > 1 && !flags.on("all-pods") {
-        let init = init.map(|name| format!("{name} (init)"));
-        let ephemeral = ephemeral.map(|name| format!("{name} (ephem)"));
-        let known: Vec<String> = main
-            .map(str::to_owned)
-            .chain(ephemeral)
-            .chain(init)
-            .collect();
-        cx.talk(format_args!(
-            "Defaulted container {} out of: {}",
-            Quoted(first),
-            known.join(", ")
-        ));
-    }
-    Ok(vec![first])
+    let is_quiet = flags.on("all-pods");
+    Ok(container(cx, pod, named(flags), is_quiet)?
+        .into_iter()
+        .collect())
 }
 
 fn log(flags: &Parsed, pod: &Target, container: &str) -> Log {

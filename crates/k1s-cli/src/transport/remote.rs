@@ -152,7 +152,7 @@ where
     let (sender, connection) = http1::handshake(io).await.map_err(|e| e.to_string())?;
     // How it ends is told to whoever waits for an answer.
     tokio::spawn(async move {
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     });
     Ok(sender)
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `k1s board uart` and `k1s board console`: the serial ports of the modules.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use k1s_cli::terminal::Raw;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use turingpi_bmc::Encoding;
@@ -85,33 +85,6 @@ async fn uart(cx: &Context, flags: &Parsed) -> Result {
     }
 }
 
-/// A terminal that gives each key as it is pressed; as it was before when dropped.
-struct Raw(Option<Termios>);
-
-impl Raw {
-    fn new() -> Self {
-        let stdin = std::io::stdin();
-        let before = stdin
-            .is_terminal()
-            .then(|| tcgetattr(&stdin).ok())
-            .flatten();
-        if let Some(before) = &before {
-            let mut raw = before.clone();
-            raw.make_raw();
-            let _ = tcsetattr(&stdin, OptionalActions::Now, &raw);
-        }
-        Self(before)
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
-        }
-    }
-}
-
 async fn console(cx: &Context, flags: &Parsed) -> Result {
     let slot = slot_argument(flags)?;
     let bmc = board(cx, flags)?;
@@ -149,7 +122,7 @@ async fn console(cx: &Context, flags: &Parsed) -> Result {
                     console.send(keys[..n].to_vec()).await;
                 }
             },
-            _ = tokio::signal::ctrl_c(), if raw.0.is_none() => break Ok(()),
+            _ = tokio::signal::ctrl_c(), if !raw.is_raw() => break Ok(()),
         }
     };
     drop(raw);

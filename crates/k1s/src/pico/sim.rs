@@ -9,6 +9,7 @@ use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::Error;
 use k1s_cli::flag::{Flag, Parsed};
+use k1s_cli::kubeconfig::Access;
 use k1s_server::{limits, stop};
 use pico_sim::{Options, Simulation};
 
@@ -52,6 +53,10 @@ pub(super) static COMMAND: Command = Command {
             "File with public keys that sign images, besides that of the examples.",
         ),
         Flag::text(
+            "client-ca-file",
+            "Authorities whose client certificates may run commands in containers (kubectl exec); by default that of the kubeconfig.",
+        ),
+        Flag::text(
             "connections",
             "own: each board has its own, byte for byte; shared: all share HTTP/2. By default shared above 64 boards.",
         ),
@@ -77,10 +82,11 @@ pub(super) fn defaults() -> Options {
         flash_dir: None,
         trusted: Vec::new(),
         spread_ms: 0,
+        client_authorities: Vec::new(),
     }
 }
 
-fn options(flags: &Parsed) -> Result<Options> {
+fn options(flags: &Parsed, access: &Access) -> Result<Options> {
     let nodes = usize::try_from(flags.number("nodes"))
         .ok()
         .filter(|n| (1..=100_000).contains(n))
@@ -119,6 +125,10 @@ fn options(flags: &Parsed) -> Result<Options> {
         path => pico_oci::files::public_keys(std::path::Path::new(path))
             .with_context(|| format!("--trust {path:?}"))?,
     };
+    let client_authorities = match flags.text("client-ca-file") {
+        "" => access.authority.clone(),
+        path => std::fs::read(path).with_context(|| format!("--client-ca-file {path:?}"))?,
+    };
     let prefix = flags.text("name-prefix");
     let fits = prefix
         .bytes()
@@ -141,6 +151,7 @@ fn options(flags: &Parsed) -> Result<Options> {
         flash_dir,
         trusted,
         spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
+        client_authorities,
     })
 }
 
@@ -151,7 +162,7 @@ async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
         cx.talk("Warning: the server's certificate is not checked (insecure-skip-tls-verify)");
     }
     let start = || -> Result<_> {
-        let options = options(flags)?;
+        let options = options(flags, &access)?;
         let api = reach::api(&access)?;
         limits::raise_open_files();
         let simulation = Simulation::start(api, &options).context("cannot start the boards")?;

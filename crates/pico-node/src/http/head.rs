@@ -107,6 +107,7 @@ pub(crate) struct Framing {
     pub(crate) chunked: bool,
     pub(crate) close: bool,
     pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
 }
 
 impl Framing {
@@ -135,6 +136,7 @@ impl Framing {
             for one in value.split(',').map(str::trim) {
                 self.close |= one.eq_ignore_ascii_case("close");
                 self.keep_alive |= one.eq_ignore_ascii_case("keep-alive");
+                self.upgrade |= one.eq_ignore_ascii_case("upgrade");
             }
         }
         if self.chunked && self.length.is_some() {

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::head::{Error, Framing, Lines, header};
+use crate::websocket::Upgrade;
 
 /// Bytes of a body that a request may have, unless said otherwise.
 const BODY: u64 = 4096;
@@ -22,6 +23,8 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// Whether another request may follow on the connection.
     pub keep_alive: bool,
+    /// What else is to be spoken on the connection from now on, if the client asks for it.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// Parses one request after another.
@@ -34,6 +37,7 @@ pub struct RequestParser {
     framing: Framing,
     body_left: Option<u64>,
     body: Vec<u8>,
+    upgrade: Upgrade,
 }
 
 impl Default for RequestParser {
@@ -54,6 +58,7 @@ impl RequestParser {
             framing: Framing::default(),
             body_left: None,
             body: Vec::new(),
+            upgrade: Upgrade::default(),
         }
     }
 
@@ -106,9 +111,23 @@ impl RequestParser {
         } else {
             let (name, value) = header(line)?;
             self.framing.header(name, value)?;
-            if name.eq_ignore_ascii_case("content-type") {
-                self.content_type = value.into();
-            }
+            let kept = match name {
+                _ if name.eq_ignore_ascii_case("content-type") => &mut self.content_type,
+                _ if name.eq_ignore_ascii_case("upgrade") => &mut self.upgrade.protocol,
+                _ if name.eq_ignore_ascii_case("sec-websocket-key") => &mut self.upgrade.key,
+                _ if name.eq_ignore_ascii_case("sec-websocket-version") => {
+                    &mut self.upgrade.version
+                }
+                _ if name.eq_ignore_ascii_case("sec-websocket-protocol") => {
+                    // A list may come in several lines.
+                    let offered = &mut self.upgrade.offered;
+                    offered.push_str(if offered.is_empty() { "" } else { "," });
+                    offered.push_str(value);
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            };
+            *kept = value.into();
         }
         Ok(())
     }
@@ -122,6 +141,8 @@ impl RequestParser {
             content_type: done.content_type,
             body: done.body,
             keep_alive: !done.framing.close && (!is_old || done.framing.keep_alive),
+            upgrade: (done.framing.upgrade && !done.upgrade.protocol.is_empty())
+                .then_some(done.upgrade),
         })
     }
 }
@@ -198,5 +219,29 @@ mod tests {
         );
         check("GET http://x/ HTTP/1.1\r\n\r\n", "NotHttp");
         check("\x16\x03\x01\n", "NotHttp");
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_with_two_headers() {
+        let parse = |headers: &str| {
+            let text = format!("GET /x HTTP/1.1\r\n{headers}\r\n");
+            let (used, request) = RequestParser::default().push(text.as_bytes()).unwrap();
+            assert_eq!(used, text.len());
+            request.unwrap().upgrade
+        };
+        let socket = "Upgrade: websocket\r\nSec-WebSocket-Key: k\r\nSec-WebSocket-Version: 13\r\n\
+                      Sec-WebSocket-Protocol: a, b\r\nsec-websocket-protocol: c\r\n";
+        let upgrade = parse(&format!("Connection: keep-alive, Upgrade\r\n{socket}")).unwrap();
+        assert_eq!(
+            (
+                &*upgrade.protocol,
+                &*upgrade.key,
+                &*upgrade.version,
+                &*upgrade.offered
+            ),
+            ("websocket", "k", "13", "a, b,c")
+        );
+        assert_eq!(parse(socket), None);
+        assert_eq!(parse("Connection: Upgrade\r\n"), None);
     }
 }

@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::session_request::Asked;
 use super::{LogQuery, Rest};
 use crate::Agent;
 use crate::http::Incoming;
@@ -35,7 +36,7 @@ impl Answer {
         }
     }
 
-    fn text(status: u16, body: impl Into<String>) -> Self {
+    pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
         Self::new(status, TEXT, body.into())
     }
 
@@ -44,13 +45,11 @@ impl Answer {
     }
 }
 
-/// The commands that every container understands.
-const COMMANDS: &str = "commands: help, uptime, pins, restart-count, memory\n";
-
 impl Agent {
     pub(super) fn kubelet_request(
         &mut self,
         request: &Incoming,
+        is_trusted: bool,
         now: Ms,
         runtime: &mut dyn Runtime,
     ) -> Answer {
@@ -59,9 +58,16 @@ impl Agent {
             .split_once('?')
             .unwrap_or((&request.target, ""));
         let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
-        let is_command = matches!(words.first(), Some(&"exec" | &"run"));
+        let is_command = matches!(words.first(), Some(&"exec" | &"attach" | &"run"));
         if request.method != "GET" && !(request.method == "POST" && is_command) {
-            return Answer::text(405, "this node answers GET, and POST to /exec and /run\n");
+            let why = "this node answers GET, and POST to /exec, /attach and /run\n";
+            return Answer::text(405, why);
+        }
+        if is_command && !is_trusted {
+            return Answer::text(
+                401,
+                "commands are run for the API server alone, which shows a client certificate that this node trusts",
+            );
         }
         match words.as_slice() {
             ["healthz" | "livez"] => Answer::text(200, "ok"),
@@ -79,11 +85,21 @@ impl Agent {
             ["containerLogs", namespace, pod, container] => {
                 self.log_request(namespace, pod, container, query, now)
             }
-            ["exec" | "run", namespace, pod, container] => {
-                let command = value(query, "command")
-                    .or_else(|| value(query, "cmd"))
-                    .unwrap_or_default();
-                self.command(namespace, pod, container, &command, now)
+            [kind @ ("exec" | "attach"), namespace, pod, container] => {
+                let asked = Asked {
+                    is_exec: *kind == "exec",
+                    namespace,
+                    pod,
+                    container,
+                    query,
+                    upgrade: request.upgrade.as_ref(),
+                };
+                self.session_request(&asked, now, runtime)
+            }
+            ["run", namespace, pod, container] => {
+                let command = value(query, "cmd").unwrap_or_default();
+                let words: Vec<String> = command.split_whitespace().map(Into::into).collect();
+                self.run_request((namespace, pod, container), &words, now, runtime)
             }
             ["metrics"] => Answer::new(200, METRICS, self.metrics(now)),
             ["metrics", "resource"] => {
@@ -109,7 +125,7 @@ impl Agent {
     /// The next piece of an answer that comes in pieces.
     pub(super) fn piece(&mut self, rest: Rest, now: Ms, out: &mut String) -> Rest {
         match rest {
-            Rest::Nothing | Rest::Visit(_) => Rest::Nothing,
+            Rest::Nothing | Rest::Visit(_) | Rest::Session(_) => Rest::Nothing,
             Rest::Pods(n) => {
                 let wall = self.clock.now(now).unwrap_or(Wall::from_unix_ms(0));
                 if let Some(work) = self.pods.all.get(n) {
@@ -135,10 +151,7 @@ impl Agent {
             .pods
             .by_name(namespace, pod)
             .ok_or_else(|| format!("pod {namespace}/{pod} is not on this node\n"))?;
-        let specs = work.pod.init.iter().chain(&work.pod.containers);
-        let runners = work.init.iter().chain(&work.containers);
-        let found = specs.zip(runners).find(|(spec, _)| spec.name == container);
-        match found {
+        match work.container(container) {
             Some((_, runner)) => Ok((work, runner)),
             None => Err(format!(
                 "pod {namespace}/{pod} has no container {container:?}\n"
@@ -164,7 +177,10 @@ impl Agent {
         if is_true("follow") && self.kubelet.followers() >= super::MAX_FOLLOWERS {
             return Answer::text(
                 429,
-                format!("{} logs are being followed already\n", super::MAX_FOLLOWERS),
+                format!(
+                    "{} logs are being followed or commands run already\n",
+                    super::MAX_FOLLOWERS
+                ),
             );
         }
         if previous && runner.last.is_none() {
@@ -206,19 +222,13 @@ impl Agent {
         }
     }
 
-    fn log_piece(&self, mut query: LogQuery, out: &mut String) -> Rest {
+    pub(super) fn log_piece(&self, mut query: LogQuery, out: &mut String) -> Rest {
         let found = self
             .pods
             .all
             .iter()
             .find(|work| work.pod.uid == query.uid)
-            .and_then(|work| {
-                let specs = work.pod.init.iter().chain(&work.pod.containers);
-                let runners = work.init.iter().chain(&work.containers);
-                specs
-                    .zip(runners)
-                    .find(|(spec, _)| spec.name == query.container)
-            });
+            .and_then(|work| work.container(&query.container));
         let Some((_, runner)) = found else {
             return Rest::Nothing;
         };
@@ -268,51 +278,6 @@ impl Agent {
             Rest::Nothing
         }
     }
-
-    fn command(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: &str,
-        command: &str,
-        now: Ms,
-    ) -> Answer {
-        let (work, runner) = match self.container(namespace, pod, container) {
-            Ok(found) => found,
-            Err(why) => return Answer::text(404, why),
-        };
-        if !runner.is_running() {
-            return Answer::text(400, format!("container {container:?} is not running\n"));
-        }
-        match command {
-            "help" | "" => Answer::text(200, COMMANDS),
-            "uptime" => {
-                let crate::pod::State::Running { since, .. } = runner.state else {
-                    return Answer::text(400, "the container is not running\n");
-                };
-                Answer::text(200, format!("{} s\n", now.saturating_sub(since) / 1000))
-            }
-            "pins" => {
-                let pins: Vec<String> = work
-                    .given
-                    .pins
-                    .iter()
-                    .map(|pin| format!("GP{pin}"))
-                    .collect();
-                Answer::text(200, format!("{}\n", pins.join(" ")))
-            }
-            "restart-count" => Answer::text(200, format!("{}\n", runner.restarts)),
-            "memory" => Answer::text(
-                200,
-                format!(
-                    "{} bytes, at most {}\n",
-                    runner.memory(),
-                    runner.memory_peak
-                ),
-            ),
-            other => Answer::text(404, format!("{other:?} is no command here; {COMMANDS}")),
-        }
-    }
 }
 
 fn chosen(runner: &Runner, previous: bool) -> &Log {
@@ -325,12 +290,23 @@ fn chosen(runner: &Runner, previous: bool) -> &Log {
 
 /// The value of a query parameter, with `%` and `+` resolved.
 fn value(query: &str, key: &str) -> Option<String> {
-    let found = query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(k, _)| *k == key)?;
+    values(query, key).next()?
+}
+
+/// All values of a query parameter; nothing for one that is not UTF-8.
+pub(super) fn values<'a>(
+    query: &'a str,
+    key: &'a str,
+) -> impl Iterator<Item = Option<String>> + 'a {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .filter(move |(k, _)| *k == key)
+        .map(|(_, text)| decoded(text))
+}
+
+fn decoded(text: &str) -> Option<String> {
     let mut out = Vec::new();
-    let mut bytes = found.1.bytes();
+    let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         let digit = |b: Option<u8>| {
             b.and_then(|b| char::from(b).to_digit(16))

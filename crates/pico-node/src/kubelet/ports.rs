@@ -51,7 +51,7 @@ impl Agent {
 
     /// Takes a connection to a container's port, as [`Agent::accept`] does for the node's own.
     pub fn accept_on(&mut self, id: u32, port: u16, now: Ms) -> bool {
-        self.kubelet.accept(id, Some(port), now)
+        self.kubelet.accept(id, Some(port), false, now)
     }
 
     /// A container's port could not be listened on. It becomes an event on the Node.

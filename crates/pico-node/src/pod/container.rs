@@ -159,6 +159,11 @@ impl Runner {
                 .is_none_or(|p| p.verdict == Verdict::Healthy)
     }
 
+    /// What it can ask for by name.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Bytes of memory in use now.
     pub(crate) fn memory(&self) -> u64 {
         let own = self

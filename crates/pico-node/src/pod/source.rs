@@ -120,6 +120,13 @@ impl Settings {
             .map(|(_, v)| &v[..])
     }
 
+    /// What is there, each name once.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let all = self.0.iter().enumerate();
+        all.filter(|(n, (key, _))| !self.0[n + 1..].iter().any(|(later, _)| later == key))
+            .map(|(_, (key, value))| (&**key, &**value))
+    }
+
     fn set(&mut self, key: String, value: Vec<u8>) {
         self.0.push((key, value));
     }

@@ -134,6 +134,13 @@ impl Work {
         }
     }
 
+    /// A container, or an init container, of this name.
+    pub(crate) fn container(&self, name: &str) -> Option<(&ContainerSpec, &Runner)> {
+        let specs = self.pod.init.iter().chain(&self.pod.containers);
+        let runners = self.init.iter().chain(&self.containers);
+        specs.zip(runners).find(|(spec, _)| spec.name == name)
+    }
+
     pub(crate) fn about(&self) -> About {
         About {
             kind: "Pod",

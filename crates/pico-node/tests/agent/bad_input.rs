@@ -229,7 +229,7 @@ fn a_day_without_a_link_ends_no_pod() {
     rig.reachable = false;
     rig.swallow();
     rig.run(86_400_000);
-    let log = rig.kubelet(b"GET /exec/default/p/c?command=uptime HTTP/1.1\r\n\r\n");
+    let log = rig.kubelet(b"GET /run/default/p/c?cmd=uptime HTTP/1.1\r\n\r\n");
     assert!(log.starts_with("864"), "{log}");
     rig.reachable = true;
     rig.run(61_000);

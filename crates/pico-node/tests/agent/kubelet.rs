@@ -242,30 +242,6 @@ fn logs() {
 }
 
 #[test]
-fn commands() {
-    let mut rig = rig();
-    for (request, expected) in [
-        ("POST /run/default/p/c?cmd=restart-count", "0\n"),
-        ("POST /exec/default/p/c?command=uptime", "25 s\n"),
-        (
-            "GET /exec/default/p/c?command=help",
-            "commands: help, uptime",
-        ),
-        ("POST /exec/default/p/c?command=sh", "is no command here"),
-        ("POST /exec/default/p/d?command=uptime", "is not running"),
-        ("PUT /pods", "answers GET"),
-        ("GET /attach/default/p/c", "this node has no /attach"),
-    ] {
-        let answer = rig.kubelet(format!("{request} HTTP/1.1\r\n\r\n").as_bytes());
-        assert!(answer.contains(expected), "{request}: {answer}");
-    }
-    assert!(
-        rig.kubelet(b"NONSENSE\r\n\r\n")
-            .contains("does not speak HTTP")
-    );
-}
-
-#[test]
 fn connection_close_is_kept_to() {
     let mut rig = rig();
     for path in ["/healthz", "/pods", "/containerLogs/default/p/c", "/none"] {
@@ -338,7 +314,10 @@ fn logs_that_are_followed_leave_room_for_questions() {
     }
     let (head, body, _) = rig.kubelet_answer(asked);
     assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
-    assert!(body.contains("4 logs are being followed"), "{body}");
+    assert!(
+        body.contains("4 logs are being followed or commands run"),
+        "{body}"
+    );
     assert_eq!(get(&mut rig, "/healthz").1, "ok");
     // A log that says nothing is no idle peer.
     rig.run(120_000);

@@ -2,6 +2,7 @@
 //! The agent against a scripted API, in virtual time.
 
 mod bad_input;
+mod exec;
 mod kubelet;
 mod node;
 mod pods;

@@ -271,6 +271,11 @@ impl Runtime for TestRuntime {
         known.map(drop).ok_or(HostError::NotFound)
     }
 
+    fn keys(&mut self, owner: &str) -> Result<Vec<Vec<u8>>, HostError> {
+        let own = self.data.keys().filter(|(known, _)| known == owner);
+        Ok(own.map(|(_, key)| key.clone()).collect())
+    }
+
     fn forget(&mut self, owner: &str) -> Result<(), HostError> {
         self.data.retain(|(known, _), _| known != owner);
         Ok(())

@@ -235,7 +235,7 @@ impl Rig {
     /// Asks the node's own port, and gives the head of the answer, its body, and whether the node closed then.
     pub(crate) fn kubelet_answer(&mut self, request: &[u8]) -> (String, String, bool) {
         assert!(
-            self.agent.accept(1, self.now),
+            self.agent.accept_trusted(1, self.now),
             "there is room for a connection"
         );
         let mut said = Vec::new();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Logs of pods, with a kubelet that says what it was asked. The refusals are those of kube-apiserver 1.35.4.
+//! What is asked of kubelets: logs and commands, with one that says what it was asked. The refusals are those of kube-apiserver
+//! 1.35.4.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
@@ -22,8 +23,18 @@ impl Kubelets for Echo {
             if asked.contains("tailLines=7") {
                 return Err("dial tcp: connection refused".to_owned());
             }
-            let code = if asked.contains("previous") { 400 } else { 200 };
-            Ok(Response::builder().status(code).body(asked.into()).unwrap())
+            let code = match request.headers().get("upgrade") {
+                _ if asked.contains("previous") => 400,
+                Some(_) if asked.contains("command=refuse") => 404,
+                Some(_) => 101,
+                None => 200,
+            };
+            let mut answer = Response::builder().status(code);
+            for (name, value) in request.headers() {
+                answer = answer.header(name, value).header("x-private", "yes");
+            }
+            let asked = format!("{} {asked}", request.method());
+            Ok(answer.body(asked.into()).unwrap())
         })
     }
 }
@@ -58,6 +69,11 @@ async fn api(node_access: NodeAccess) -> Api {
         ("unknown", None, at("10.0.0.1")),
         ("garbled", Some("0f0f"), at("10.0.0.2")),
         ("pinned", Some(pin.as_str()), at("10.0.0.3")),
+        (
+            "hollow",
+            None,
+            json!({"nodeInfo": {"containerRuntimeVersion": "hollow://1"}}),
+        ),
     ] {
         let mut node = json!({"metadata": {"name": name}, "status": status});
         if let Some(annotation) = annotation {
@@ -76,6 +92,7 @@ async fn api(node_access: NodeAccess) -> Api {
         ("on-unknown", "unknown", vec!["a"]),
         ("on-garbled", "garbled", vec!["a"]),
         ("on-pinned", "pinned", vec!["a", "b"]),
+        ("on-hollow", "hollow", vec!["a"]),
     ] {
         let containers: Vec<Value> = containers
             .iter()
@@ -165,6 +182,11 @@ async fn logs_are_asked_of_the_kubelet() {
             r#"Kubelet { host: "10.0.0.1", port: 10250, trust: Any } /containerLogs/default/on-unknown/a"#,
         ),
         (
+            "on-hollow/log",
+            501,
+            r#"node \"hollow\" is hollow: nothing runs in its pods, so there is no log of them"#,
+        ),
+        (
             "on-garbled/log",
             500,
             "is not the 64 hexadecimal digits of a SHA-256",
@@ -205,4 +227,119 @@ async fn without_a_way_to_nodes_that_is_said() {
     let (code, said) = ask(&api, "GET", &path, None).await;
     assert_eq!(code, 501, "{said}");
     assert!(said.contains("does not ask kubelets"), "{said}");
+}
+
+/// Asks for a connection that goes over to WebSocket: code, headers and body of the answer.
+async fn go_over(api: &Api, method: &str, path: &str, identity: Identity) -> (u16, String, String) {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("{PODS}/{path}"))
+        .header("connection", "keep-alive, Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-key", "k")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-protocol", "v5.channel.k8s.io")
+        .header("authorization", "Bearer secret")
+        .header("cookie", "c")
+        .extension(identity)
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let answer = api.answer(request).await;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let headers = format!("{:?}", head.headers);
+    (
+        head.status.as_u16(),
+        headers,
+        String::from_utf8(body.to_vec()).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn commands_are_handed_on_to_the_kubelet() {
+    let api = api(NodeAccess::new(Arc::new(Echo))).await;
+    for (path, code, said) in [
+        ("none/exec?command=ls", 404, r#"pods \"none\" not found"#),
+        (
+            "two/exec?command=ls",
+            400,
+            "a container name must be specified for pod two, choose one of: [i a b]",
+        ),
+        (
+            "one/exec?command=ls",
+            400,
+            "pod one does not have a host assigned",
+        ),
+        (
+            "on-pinned/exec?command=ls&container=z",
+            400,
+            "container z is not valid for pod on-pinned",
+        ),
+        (
+            "on-hollow/exec?command=ls",
+            501,
+            r#"node \"hollow\" is hollow: nothing runs in its pods, so there is no exec of them"#,
+        ),
+        (
+            "on-unknown/exec?command=ls",
+            500,
+            "node \\\"unknown\\\" has no annotation pico.io/kubelet-certificate-sha256",
+        ),
+        (
+            "on-pinned/exec?command=tailLines%3D7&command=tailLines=7&container=a",
+            101,
+            "command=tailLines%3D7&command=tailLines%3D7",
+        ),
+        (
+            "on-pinned/exec?container=a&command=sh&command=-c&command=a%20b&stdin=true&tty=true&stderr=false",
+            101,
+            "/exec/default/on-pinned/a?input=1&output=1&tty=1&command=sh&command=-c&command=a%20b",
+        ),
+        (
+            "on-pinned/attach?container=b",
+            101,
+            "/attach/default/on-pinned/b?output=1&error=1",
+        ),
+        // A kubelet that refuses says so itself.
+        (
+            "on-pinned/exec?container=a&command=refuse",
+            404,
+            "Kubelet {",
+        ),
+    ] {
+        for method in ["GET", "POST"] {
+            let (got, headers, answer) = go_over(&api, method, path, Identity::admin()).await;
+            assert_eq!(got, code, "{path}: {answer}");
+            assert!(answer.contains(said), "{path}: {answer}");
+            assert!(code != 101 || answer.starts_with(method), "{answer}");
+            // Credentials are the API's business, and other headers nobody's.
+            assert!(!headers.contains("secret") && !headers.contains("x-private"));
+            if code == 101 {
+                assert!(headers.contains(r#""connection": "Upgrade""#), "{headers}");
+                assert!(headers.contains(r#""sec-websocket-protocol": "v5.channel.k8s.io""#));
+            }
+        }
+    }
+    let path = format!("{PODS}/on-pinned/exec?container=a&command=ls");
+    let (code, said) = ask(&api, "GET", &path, None).await;
+    assert_eq!(code, 400);
+    assert!(said.contains("Upgrade request required"), "{said}");
+    let (code, _) = ask(&api, "DELETE", &path, None).await;
+    assert_eq!(code, 405);
+}
+
+#[tokio::test]
+async fn commands_are_for_those_who_may() {
+    let api = api(NodeAccess::new(Arc::new(Echo))).await;
+    let jane = Identity {
+        user: "jane".into(),
+        ..Identity::default()
+    };
+    let path = "on-pinned/exec?container=a&command=ls";
+    let (code, _, said) = go_over(&api, "GET", path, jane).await;
+    assert_eq!(code, 403);
+    assert!(
+        said.contains("cannot get resource \\\"pods/exec\\\""),
+        "{said}"
+    );
 }
