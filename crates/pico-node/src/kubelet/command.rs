@@ -152,10 +152,15 @@ impl Place<'_> {
 
     fn list(&mut self, names: &[&str], with_sizes: bool) -> Outcome {
         let mut out = Outcome::default();
-        let mut found: Vec<(String, usize)> = self
-            .files()
-            .map(|(path, content)| (path.to_owned(), content.len()))
-            .collect();
+        let mut found: Vec<(String, usize)> = Vec::new();
+        // There are few: sorting would take four kilobytes of a chip's flash.
+        let mut insert = |name: String, size| {
+            let at = found.partition_point(|(known, _)| *known < name);
+            found.insert(at, (name, size));
+        };
+        for (path, content) in self.files() {
+            insert(path.to_owned(), content.len());
+        }
         match self.runtime.keys(&self.work.pod.owner()) {
             Ok(keys) => {
                 for key in keys {
@@ -164,12 +169,11 @@ impl Place<'_> {
                     } else {
                         0
                     };
-                    found.push((String::from_utf8_lossy(&key).into_owned(), size));
+                    insert(String::from_utf8_lossy(&key).into_owned(), size);
                 }
             }
             Err(error) => out.fail(&format!("ls: the container's storage: {error}\n")),
         }
-        found.sort();
         let mut print = |name: &str, size: usize| {
             if with_sizes {
                 out.stdout
