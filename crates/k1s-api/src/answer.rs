@@ -178,7 +178,22 @@ fn go_package(kind: &Kind) -> &str {
 
 /// The metadata of an object, as an answer of its own.
 pub(crate) fn metadata_only(value: &Value, version: MetaVersion) -> Value {
-    json!({"apiVersion": version.api_version(), "kind": "PartialObjectMetadata", "metadata": value["metadata"]})
+    let mut metadata = value["metadata"].clone();
+    if value["kind"] == "DaemonSet" {
+        forget_template_generation(&mut metadata);
+    }
+    json!({"apiVersion": version.api_version(), "kind": "PartialObjectMetadata", "metadata": metadata})
+}
+
+/// A DaemonSet has its template's generation as an annotation only where it is shown as a whole.
+fn forget_template_generation(metadata: &mut Value) {
+    let Some(annotations) = metadata["annotations"].as_object_mut() else {
+        return;
+    };
+    annotations.remove("deprecated.daemonset.template.generation");
+    if annotations.is_empty() {
+        k1s_core::object::remove(metadata, &["annotations"]);
+    }
 }
 
 /// A table of rows.

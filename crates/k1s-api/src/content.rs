@@ -53,6 +53,16 @@ pub(crate) fn essence(headers: &HeaderMap) -> String {
         .to_ascii_lowercase()
 }
 
+/// The `Content-Type` of a patch: as it is spelled, without its parameters.
+#[must_use]
+pub(crate) fn patch_type(headers: &HeaderMap) -> &str {
+    let value = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    value.split(';').next().unwrap_or_default()
+}
+
 /// A document that was read, with the paths of keys that stand in it twice.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -113,16 +123,10 @@ pub(crate) fn object(
         value = Value::Object(serde_json::Map::new());
     }
     if !value.is_object() {
-        let found = match &value {
-            Value::Array(_) => "array",
-            Value::String(_) => "string",
-            Value::Number(_) => "number",
-            Value::Bool(_) => "bool",
-            _ => "null",
-        };
         return Err(Status::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }} ({})",
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {} ({})",
             expected.kind,
+            no_object(&value),
             excerpt(body)
         )));
     }
@@ -147,6 +151,14 @@ pub(crate) fn object(
     Ok(value)
 }
 
+/// The words about a value that says neither version nor kind, since it is no object.
+pub(crate) fn no_object(value: &Value) -> String {
+    format!(
+        "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+        json::type_name(value)
+    )
+}
+
 /// Refuses, tells or ignores fields that were given twice or that nobody knows.
 ///
 /// # Errors
@@ -161,11 +173,15 @@ pub(crate) fn strict(
         .iter()
         .map(|path| format!("duplicate field {}", quote(path)))
         .collect();
-    all.extend(
-        unknown
-            .iter()
-            .map(|path| format!("unknown field {}", quote(path))),
-    );
+    all.extend(unknown.iter().map(|path| {
+        // what stands in an operation of a JSON patch begins with its number
+        let patch = if path.starts_with('[') {
+            "json patch "
+        } else {
+            ""
+        };
+        format!("{patch}unknown field {}", quote(path))
+    }));
     match validation {
         FieldValidation::Strict if !all.is_empty() => {
             return Err(format!("strict decoding error: {}", all.join(", ")));
@@ -243,7 +259,10 @@ impl Expected {
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         let own = self.api_version();
-        if (api_version.is_empty() || api_version == own) && (kind.is_empty() || kind == self.kind)
+        // evictions are the same in the version that is served no more
+        let older = self.kind == "Eviction" && api_version == "policy/v1beta1";
+        if (api_version.is_empty() || api_version == own || older)
+            && (kind.is_empty() || kind == self.kind)
         {
             return Ok(());
         }

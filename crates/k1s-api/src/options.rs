@@ -69,10 +69,7 @@ impl Query {
     /// # Errors
     /// 400 in the words of Go's `strconv`.
     pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, Status> {
-        let Some(text) = self.get(name).filter(|t| !t.is_empty()) else {
-            return Ok(None);
-        };
-        parse_int(text).map(Some)
+        self.get(name).map(parse_int).transpose()
     }
 }
 
@@ -131,6 +128,7 @@ impl ListOptions {
     /// 400 for what cannot be read, 422 for what may not be together.
     pub(crate) fn parse(query: &Query, legacy_watch: bool) -> Result<Self, Status> {
         let limit = query.int("limit")?;
+        let limited = limit.is_some_and(|limit| limit > 0);
         let timeout = query.int("timeoutSeconds")?;
         let watch = legacy_watch || query.flag("watch").unwrap_or(false);
         let send_initial_events = query.flag("sendInitialEvents");
@@ -155,7 +153,8 @@ impl ListOptions {
                         Status::bad_request(format!("invalid resource version: {words}"))
                     }
                 })?;
-                if matching == "Exact" {
+                // a page of a version that is not said to be a lower bound is a page of just this one
+                if matching == "Exact" || matching.is_empty() && limited && !watch {
                     Version::Exact(number)
                 } else {
                     Version::NotOlderThan(number)
@@ -166,14 +165,16 @@ impl ListOptions {
             && !continue_token.is_empty()
             && !matches!(version, Version::Newest | Version::Any)
         {
+            super::verbs::list::Token::decode(continue_token)?;
             return Err(Status::bad_request(
                 "specifying resource version is not allowed when using continue",
             ));
         }
         Ok(Self {
+            // any version is answered from what is at hand, whole
             limit: limit
                 .and_then(|l| usize::try_from(l).ok())
-                .filter(|l| *l > 0),
+                .filter(|l| *l > 0 && version != Version::Any),
             continue_token: continue_token.into(),
             version,
             watch,
@@ -269,15 +270,25 @@ fn check_list(
 /// # Errors
 /// The words of Kubernetes.
 pub(crate) fn parse_version(text: &str) -> Result<u64, String> {
+    parse_uint(text)
+        .map_err(|why| format!("resourceVersion: Invalid value: {}: {why}", quote(text)))
+}
+
+/// Reads a number that has no sign.
+///
+/// # Errors
+/// The words of Go's `strconv`.
+pub(crate) fn parse_uint(text: &str) -> Result<u64, String> {
     text.parse::<u64>()
         .ok()
         .filter(|_| !text.starts_with('+'))
         .ok_or_else(|| {
-            format!(
-                "resourceVersion: Invalid value: {}: strconv.ParseUint: parsing {}: invalid syntax",
-                quote(text),
-                quote(text)
-            )
+            let why = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+                "value out of range"
+            } else {
+                "invalid syntax"
+            };
+            format!("strconv.ParseUint: parsing {}: {why}", quote(text))
         })
 }
 
@@ -331,11 +342,14 @@ impl WriteOptions {
                 "Too long: may not be more than 128 bytes",
             );
         }
-        if let Some((at, _)) = field_manager.char_indices().find(|(_, c)| c.is_control()) {
+        if let Some((at, found)) = field_manager.char_indices().find(|(_, c)| c.is_control()) {
             errors.invalid_text(
                 "fieldManager",
                 field_manager,
-                format!("should only contain printable characters (at position {at})"),
+                format!(
+                    "invalid character U+{:04X} (at position {at})",
+                    u32::from(found)
+                ),
             );
         }
         let dry_run = check_dry_run(query.all("dryRun"), &mut errors);
@@ -456,6 +470,8 @@ impl DeleteOptions {
             dry_run = values;
         } else {
             out.grace_period_seconds = query.int("gracePeriodSeconds")?;
+            out.uid = query.get("uid").map(str::to_owned);
+            out.resource_version = query.get("resourceVersion").map(str::to_owned);
             orphan = query.flag("orphanDependents");
             propagation = query.get("propagationPolicy").map(str::to_owned);
             dry_run = query.all("dryRun").map(str::to_owned).collect();
@@ -521,7 +537,17 @@ mod tests {
     fn list_options() {
         list("", "Newest None");
         list("limit=-1&resourceVersion=0", "Any None");
-        list("limit=3&resourceVersion=7", "NotOlderThan(7) Some(3)");
+        list("limit=3&resourceVersion=7", "Exact(7) Some(3)");
+        list("resourceVersion=7", "NotOlderThan(7) None");
+        list("limit=3&resourceVersion=0", "Any None");
+        list(
+            "limit=",
+            "400 strconv.ParseInt: parsing \"\": invalid syntax",
+        );
+        list(
+            "resourceVersion=99999999999999999999",
+            "400 invalid resource version: resourceVersion: Invalid value: \"99999999999999999999\": strconv.ParseUint: parsing \"99999999999999999999\": value out of range",
+        );
         list(
             "resourceVersion=7&resourceVersionMatch=Exact",
             "Exact(7) None",
@@ -536,6 +562,10 @@ mod tests {
         );
         list(
             "resourceVersion=7&continue=x",
+            "400 invalid continue token: continue key is not valid: illegal base64 data at input byte 0",
+        );
+        list(
+            "resourceVersion=7&continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6Nywic3RhcnQiOiJhXHUwMDAwIn0",
             "400 specifying resource version is not allowed when using continue",
         );
         list(

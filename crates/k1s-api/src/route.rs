@@ -67,6 +67,8 @@ pub(crate) fn route(
             Cow::Borrowed(segment)
         });
     }
+    // an escaped slash is one
+    let names_nothing = segments.iter().any(|s| s.contains('/'));
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] => ("", *version, rest),
@@ -78,7 +80,7 @@ pub(crate) fn route(
     }
     let built_in = !kinds::of_version(group, version).is_empty();
     // a doubled slash names nothing
-    if rest.iter().any(|s| s.is_empty()) {
+    if names_nothing || rest.iter().any(|s| s.is_empty()) {
         return Ok(if built_in {
             Route::UnknownResource
         } else {
@@ -101,13 +103,39 @@ pub(crate) fn route(
     target.legacy_watch = legacy_watch;
     let found = kind.and_then(|kind| target.of(kind));
     Ok(match (found, kind) {
-        (Some(found), _) => Route::Resource(found),
+        (Some(found), _) if legacy_watch && !found.subresource.is_empty() => Route::UnknownResource,
+        (Some(found), _) => {
+            check_name(&found.name)?;
+            Route::Resource(found)
+        }
         (None, Some(own)) if own.custom.is_some() => match target.rest {
             [name, _] => return Err(Status::not_found(own, name)),
             _ => Route::Other,
         },
         (None, _) => Route::UnknownResource,
     })
+}
+
+/// Whether each percent sign is followed by two hexadecimal digits.
+#[must_use]
+pub(crate) fn is_escaped_well(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// What a path may not call an object.
+fn check_name(name: &str) -> Result<(), Status> {
+    let complaints = k1s_core::name::path_segment_name(name);
+    if name.is_empty() || complaints.is_empty() {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!(
+        "Name parameter invalid: {}: {}",
+        k1s_core::field::quote(name),
+        complaints.join(";")
+    )))
 }
 
 /// What stands behind the group and version.
@@ -188,6 +216,33 @@ mod tests {
     }
 
     #[test]
+    fn escapes() {
+        for (path, expected) in [
+            ("/a%2Fb%00", true),
+            ("/%zz", false),
+            ("/a%2", false),
+            ("/", true),
+        ] {
+            assert_eq!(is_escaped_well(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_names() {
+        for path in [
+            "/api/v1/nodes/..",
+            "/api/v1/nodes/%2E/status",
+            "/api/v1/nodes/a%25b",
+        ] {
+            assert_eq!(
+                route(path, |_, _, _| Ok(None)).unwrap_err().code,
+                400,
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
     fn paths() {
         check("/api/v1/namespaces/n/configmaps/a", "configmaps n a  false");
         check("/api/v1/configmaps", "configmaps    false");
@@ -206,10 +261,9 @@ mod tests {
         check("/api/v1/namespaces/n/nodes", "unknown");
         check("/api/v1/configmaps/a", "unknown");
         check("/api/v1/namespaces/n/configmaps/a/status", "unknown");
-        check(
-            "/api/v1/namespaces/n%2Fm/configmaps/a",
-            "configmaps n/m a  false",
-        );
+        check("/api/v1/namespaces/n%2Fm/configmaps/a", "unknown");
+        check("/api/v1/namespaces/n/configmaps/a%2Fb", "unknown");
+        check("/api/v1/watch/namespaces/n/pods/p/status", "unknown");
         check("/api/v1//namespaces/n", "unknown");
         check("/api/v1/namespaces//configmaps", "unknown");
         check("/api/v1/namespaces/n/configmaps/", "configmaps n   false");

@@ -50,7 +50,10 @@ impl Selection {
         let mut by_metadata = true;
         let fields = fields.try_map(|field, value| {
             match field.as_str() {
-                "metadata.name" | "metadata.namespace" => {}
+                "metadata.name" => {}
+                // kinds without rules of their own about fields take it, whatever their scope
+                "metadata.namespace"
+                    if kind.namespaced || rules.unknown_field == UnknownField::NotKnown => {}
                 own if rules.fields.contains(&own) => by_metadata = false,
                 other => return Err(Status::bad_request(unknown_field(kind, rules, other))),
             }
@@ -107,17 +110,10 @@ impl Selection {
 
 fn unknown_field(kind: &Kind, rules: &Rules, field: &str) -> String {
     match rules.unknown_field {
-        UnknownField::NotKnown => {
-            let known = if kind.namespaced {
-                "\"metadata.name\", \"metadata.namespace\""
-            } else {
-                "\"metadata.name\""
-            };
-            format!(
-                "{} is not a known field selector: only {known}",
-                quote(field)
-            )
-        }
+        UnknownField::NotKnown => format!(
+            "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+            quote(field)
+        ),
         UnknownField::NotSupported => format!("field label not supported: {field}"),
         UnknownField::NotSupportedFor => format!(
             "field label {} not supported for {}",

@@ -23,7 +23,7 @@ use crate::namespaces;
 use crate::negotiate::failure_encoding;
 use crate::options::Query;
 use crate::random;
-use crate::route::{Route, Target, route};
+use crate::route::{Route, Target, is_escaped_well, route};
 use crate::system_objects;
 use crate::token;
 
@@ -102,6 +102,9 @@ impl Api {
             .identify(&mut parts, now_seconds)?
             .impersonated(&parts.headers)?;
         let path = parts.uri.path();
+        if !is_escaped_well(path) {
+            return Ok(discovery::bad_request().map(Body::from));
+        }
         let target = match route(path, |group, version, plural| {
             self.own_kind(group, version, plural)
         })? {
@@ -162,6 +165,10 @@ impl Api {
         let checks = [
             discovery::Check {
                 name: "ping",
+                fault: None,
+            },
+            discovery::Check {
+                name: "log",
                 fault: None,
             },
             discovery::Check {

@@ -4,11 +4,10 @@
 //!
 //! [`decode`] does it all; [`tidy`] only writes and drops zeros, for objects that rules have changed since.
 
-use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use crate::schema::{Field, Form, Presence, Schema, Shape};
-use crate::{quantity, time};
+use crate::{base64_text, quantity, time};
 
 /// A value that the kind cannot hold; the words are those of the JSON decoder in Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,6 +166,9 @@ impl Decoder {
                 let mut strangers = Vec::new();
                 for (key, inner) in map.iter_mut() {
                     let Some(field) = schema.field(key) else {
+                        let mut path = self.strict_path();
+                        push_name(&mut path, key);
+                        self.unknown.push(path);
                         strangers.push(key.clone());
                         continue;
                     };
@@ -179,12 +181,6 @@ impl Decoder {
                 }
                 for key in strangers {
                     map.remove(&key);
-                    let mut path = self.strict_path();
-                    if !path.is_empty() {
-                        path.push('.');
-                    }
-                    path.push_str(&key);
-                    self.unknown.push(path);
                 }
                 presence(schema, map);
                 self.within = outer;
@@ -261,30 +257,12 @@ impl Decoder {
         let Value::String(text) = value else {
             return Err(self.mismatch(value, "[]uint8"));
         };
-        let engine = base64::engine::general_purpose::STANDARD;
-        if engine.decode(text.as_bytes()).is_ok() {
-            return Ok(());
+        let bytes = base64_text::decode(text).map_err(|e| DecodeError(e.to_string()))?;
+        let canonical = base64_text::encode(&bytes);
+        if *text != canonical {
+            *text = canonical;
         }
-        // line breaks are not heeded
-        let packed: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-        match engine.decode(packed.as_bytes()) {
-            Ok(_) => {
-                *text = packed;
-                Ok(())
-            }
-            Err(error) => {
-                let at = match error {
-                    base64::DecodeError::InvalidByte(at, _)
-                    | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                    base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
-                        packed.len() / 4 * 4
-                    }
-                };
-                Err(DecodeError(format!(
-                    "illegal base64 data at input byte {at}"
-                )))
-            }
-        }
+        Ok(())
     }
 
     fn quantity(&self, value: &mut Value) -> Result<(), DecodeError> {

@@ -4,6 +4,7 @@
 //! Objects are `serde_json::Value` maps whose keys are sorted. What is in this crate never reads a clock, an environment or a
 //! random source: times, names and addresses come in as arguments.
 
+pub mod base64_text;
 pub mod convert;
 pub mod cron;
 pub mod custom;

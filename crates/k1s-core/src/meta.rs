@@ -146,6 +146,12 @@ pub fn count_generation(rules: &Rules, object: &mut Value, old: &Value) {
                     != object::map(old, &ANNOTATIONS).filter(|m| !m.is_empty())
         }
         Generation::Content => content(object) != content(old),
+        Generation::ContentAndLabels => {
+            const LABELS: [&str; 2] = ["metadata", "labels"];
+            content(object) != content(old)
+                || object::map(object, &LABELS).filter(|m| !m.is_empty())
+                    != object::map(old, &LABELS).filter(|m| !m.is_empty())
+        }
         Generation::ContentAndStatus => {
             content(object) != content(old) || object.get("status") != old.get("status")
         }
@@ -287,11 +293,17 @@ fn check_owners(owners: &[Value], errors: &mut Errors) {
     let path = METADATA.child("ownerReferences");
     let mut controller: Option<String> = None;
     for owner in owners {
-        let (group, version) = crate::kinds::split_api_version(text(owner, &["apiVersion"]));
+        let api_version = text(owner, &["apiVersion"]);
+        // what is no group and version has neither
+        let (group, version) = if api_version.matches('/').count() > 1 {
+            ("", "")
+        } else {
+            crate::kinds::split_api_version(api_version)
+        };
         if version.is_empty() {
             errors.invalid_text(
                 path.child("apiVersion"),
-                text(owner, &["apiVersion"]),
+                api_version,
                 "version must not be empty",
             );
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Cluster IPs and node ports of Services: given out here, claimed in the transaction that writes the Service.
 
+use k1s_core::field::{Errors, quote};
 use k1s_core::kinds::Kind;
 use k1s_core::object;
 use k1s_core::rules::service_allocation::{self, Refused, Taken};
@@ -54,11 +55,30 @@ pub(super) fn create(
     let random = u64::from(random::below(u32::MAX));
     service_allocation::create(service, &Claimed::of(api, exchange), random)
         .map_err(|refused| status(refused, kind, service))?;
+    refuse_nameless(kind, service)?;
     Ok(Claims {
         take: claims_of(service),
         release: Vec::new(),
         ..Claims::default()
     })
+}
+
+/// An address is kept for a Service by its name, so that one without a name gets none.
+fn refuse_nameless(kind: &Kind, service: &Value) -> Result<(), Status> {
+    let (mut ips, _) = service_allocation::holds(service);
+    let Some(ip) = ips.next().filter(|_| object::name(service).is_empty()) else {
+        return Ok(());
+    };
+    let mut errors = Errors::new();
+    errors.invalid(
+        "spec.clusterIPs",
+        &serde_json::json!([""]),
+        format!(
+            "failed to allocate IP: IPAddress.networking.k8s.io {} is invalid: spec.parentRef.name: Required value",
+            quote(ip)
+        ),
+    );
+    Err(Status::invalid(kind.group, kind.kind, "", errors))
 }
 
 /// Gives a changed Service what it needs now, and gives back what it needs no more.

@@ -133,6 +133,11 @@ fn no_page() -> Response<Bytes> {
     text(StatusCode::NOT_FOUND, "404 page not found\n".into())
 }
 
+/// A path that cannot be read.
+pub(crate) fn bad_request() -> Response<Bytes> {
+    text(StatusCode::BAD_REQUEST, "400 Bad Request".into())
+}
+
 /// A path that a web service has, but no route.
 fn not_found(request: &Request<'_>) -> Response<Bytes> {
     failure(request, &Status::no_such_resource())

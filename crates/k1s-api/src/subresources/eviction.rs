@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::pods::{read, success};
 use crate::answer::Answer;
-use crate::api::{Api, Exchange};
+use crate::api::{Api, Exchange, kind_details};
 use crate::clock;
 use crate::negotiate::Forms;
 use crate::options::DeleteOptions;
@@ -36,13 +36,14 @@ pub(super) async fn create(
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::NoTable)?;
     let (eviction, options) = read(
+        target,
         exchange,
         "policy",
         "Eviction",
         "io.k8s.api.policy.v1.Eviction",
     )?;
     let own = object::name(&eviction);
-    if !own.is_empty() && own != target.name {
+    if own != target.name {
         return Err(Status::bad_request(
             "name in URL does not match name in Eviction object",
         ));
@@ -50,6 +51,7 @@ pub(super) async fn create(
     let Some((pod, _)) = api.load(target.kind, &target.namespace, &target.name)? else {
         return Err(Status::not_found(target.kind, &target.name));
     };
+    check_dry_run(exchange, &eviction)?;
     let mut delete = DeleteOptions::parse(&exchange.query, at(&eviction, &["deleteOptions"]))?;
     delete.dry_run |= options.dry_run;
     let unasked = delete.resource_version.is_none();
@@ -86,6 +88,24 @@ pub(super) async fn create(
         Err(status) => return Err(status),
     }
     Ok(done(output))
+}
+
+/// Query and content agree about a dry run, where both say something.
+fn check_dry_run(exchange: &Exchange, eviction: &Value) -> Result<(), Status> {
+    let asked: Vec<&str> = exchange.query.all("dryRun").collect();
+    let content: Vec<&str> = list(eviction, &["deleteOptions", "dryRun"])
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    if asked.is_empty() || content.is_empty() || asked == content {
+        return Ok(());
+    }
+    let message = format!(
+        "Non-matching dry-run options in request and content: [{}] and [{}]",
+        asked.join(" "),
+        content.join(" ")
+    );
+    Err(Status::new(500, "", message))
 }
 
 fn done(output: crate::negotiate::Output) -> Answer {
@@ -326,6 +346,7 @@ fn check_preconditions(target: &Target, pod: &Value, delete: &DeleteOptions) -> 
         "Operation cannot be fulfilled on Pod {}: {why}",
         quote(&target.name)
     );
+    status.details = Some(Box::new(kind_details(target.kind, &target.name)));
     Err(status)
 }
 

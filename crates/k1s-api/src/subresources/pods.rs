@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pods/binding`.
 
+use k1s_core::meta;
 use k1s_core::object::{self, list, text};
 use k1s_core::schema::Schema;
 use k1s_core::status::{Details, Status};
@@ -15,7 +16,9 @@ use crate::options::{WriteKind, WriteOptions};
 use crate::route::Target;
 use crate::verbs::update::{Part, Terms, change};
 
+/// Reads what is posted to a subresource of the target, which has no other namespace than that.
 pub(super) fn read(
+    target: &Target,
     exchange: &mut Exchange,
     group: &'static str,
     kind: &'static str,
@@ -30,7 +33,8 @@ pub(super) fn read(
         kind,
         schema,
     };
-    let value = exchange.object(&expected, options.field_validation)?;
+    let mut value = exchange.object(&expected, options.field_validation)?;
+    meta::fit_namespace(target.kind, &mut value, &target.namespace)?;
     Ok((value, options))
 }
 
@@ -45,15 +49,18 @@ pub(super) async fn bind(
     exchange: &mut Exchange,
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::NoTable)?;
-    let (binding, options) = read(exchange, "", "Binding", "io.k8s.api.core.v1.Binding")?;
+    let (binding, options) = read(
+        target,
+        exchange,
+        "",
+        "Binding",
+        "io.k8s.api.core.v1.Binding",
+    )?;
     let mut named = target.clone();
     if named.name.is_empty() {
         named.name = object::name(&binding).to_owned();
     }
     let target = &named;
-    if target.name.is_empty() {
-        return Err(Status::bad_request("Name parameter required."));
-    }
     if object::name(&binding) != target.name {
         return Err(Status::bad_request(
             "name in URL does not match name in Binding object",
@@ -80,6 +87,9 @@ pub(super) async fn bind(
         };
         return Err(Status::new(500, "", message));
     }
+    if target.name.is_empty() {
+        return Err(Status::bad_request("Name parameter required."));
+    }
     let conflict = |why: String| {
         let mut status = Status::conflict(target.kind, &target.name, &why);
         status.message = format!(
@@ -101,10 +111,7 @@ pub(super) async fn bind(
     };
     let labels = crate::admission::pods::labels_of_node(api, &node)?;
     change(api, target, exchange, terms, |old, exchange| {
-        let uid = object::uid(&binding);
-        if !uid.is_empty() && uid != object::uid(old) {
-            return Err(conflict(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", object::uid(old))));
-        }
+        check_preconditions(target, &binding, old)?;
         if object::is_deleting(old) {
             return Err(conflict(format!("pod {} is being deleted, cannot be assigned to a host", target.name)));
         }
@@ -122,9 +129,13 @@ pub(super) async fn bind(
                 object::set(&mut new, &["metadata", "labels", key], value.as_str());
             }
         }
-        for (key, value) in object::map(&binding, &["metadata", "annotations"]).into_iter().flatten() {
-            object::set(&mut new, &["metadata", "annotations", key], value.clone());
+        for part in ["labels", "annotations"] {
+            for (key, value) in object::map(&binding, &["metadata", part]).into_iter().flatten() {
+                object::set(&mut new, &["metadata", part, key], value.clone());
+            }
         }
+        // it has come to where it was to come
+        object::remove(&mut new, &["status", "nominatedNodeName"]);
         let condition = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": clock::rfc3339(exchange.now_seconds)});
         let mut conditions: Vec<Value> = list(old, &["status", "conditions"]).iter().filter(|c| text(c, &["type"]) != "PodScheduled").cloned().collect();
         conditions.push(condition);
@@ -137,4 +148,28 @@ pub(super) async fn bind(
         value: success(),
         output,
     })
+}
+
+/// A Binding may say which pod it means by uid and by version.
+fn check_preconditions(target: &Target, binding: &Value, pod: &Value) -> Result<(), Status> {
+    for (what, asked, found) in [
+        ("UID", object::uid(binding), object::uid(pod)),
+        (
+            "ResourceVersion",
+            object::resource_version(binding),
+            object::resource_version(pod),
+        ),
+    ] {
+        if !asked.is_empty() && asked != found {
+            return Err(Status::conflict(
+                target.kind,
+                &target.name,
+                &format!(
+                    "StorageError: invalid object, Code: 4, Key: /registry/pods/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: {what} in precondition: {asked}, {what} in object meta: {found}",
+                    target.namespace, target.name
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -39,9 +39,7 @@ pub(super) async fn create(
         schema,
     };
     let mut request = exchange.object(&expected, options.field_validation)?;
-    let Some((account, _)) = api.load(target.kind, &target.namespace, &target.name)? else {
-        return Err(Status::not_found(target.kind, &target.name));
-    };
+    k1s_core::meta::fit_namespace(target.kind, &mut request, &target.namespace)?;
     match object::name(&request) {
         "" => object::set(&mut request, &["metadata", "name"], target.name.as_str()),
         own if own != target.name => {
@@ -57,19 +55,9 @@ pub(super) async fn create(
         }
         _ => {}
     }
-    match object::namespace(&request) {
-        "" => object::set(
-            &mut request,
-            &["metadata", "namespace"],
-            target.namespace.as_str(),
-        ),
-        own if own != target.namespace => {
-            return Err(Status::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-        _ => {}
-    }
+    let Some((account, _)) = api.load(target.kind, &target.namespace, &target.name)? else {
+        return Err(Status::not_found(target.kind, &target.name));
+    };
     if list(&request, &["spec", "audiences"]).is_empty() {
         object::set(
             &mut request,
@@ -167,6 +155,9 @@ fn bind(api: &Api, target: &Target, request: &Value, claims: &mut Value) -> Resu
     } else {
         ""
     };
+    if name.is_empty() {
+        return Err(Status::bad_request("Name parameter required."));
+    }
     let Some((bound, _)) = api.load(kind, namespace, name)? else {
         return Err(Status::not_found(kind, name));
     };

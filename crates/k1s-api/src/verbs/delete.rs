@@ -33,15 +33,20 @@ pub(crate) enum Deletion {
 }
 
 /// Kinds whose delete answers with the object itself.
-const ANSWERED_WITH_OBJECT: [&str; 8] = [
-    "Namespace",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Pod",
-    "PodTemplate",
-    "ResourceQuota",
-    "Service",
-    "ServiceAccount",
+const ANSWERED_WITH_OBJECT: [(&str, &str); 13] = [
+    ("", "Namespace"),
+    ("", "PersistentVolume"),
+    ("", "PersistentVolumeClaim"),
+    ("", "Pod"),
+    ("", "PodTemplate"),
+    ("", "ResourceQuota"),
+    ("", "Service"),
+    ("", "ServiceAccount"),
+    ("storage.k8s.io", "CSIDriver"),
+    ("storage.k8s.io", "CSINode"),
+    ("storage.k8s.io", "StorageClass"),
+    ("storage.k8s.io", "VolumeAttachment"),
+    ("storage.k8s.io", "VolumeAttributesClass"),
 ];
 
 /// Deletes the object that the path names.
@@ -72,9 +77,7 @@ pub(crate) async fn delete(
             output,
             include,
         }),
-        Deletion::Gone(stored, _)
-            if kind.group.is_empty() && ANSWERED_WITH_OBJECT.contains(&kind.kind) =>
-        {
+        Deletion::Gone(stored, _) if ANSWERED_WITH_OBJECT.contains(&(kind.group, kind.kind)) => {
             Ok(Answer::Object {
                 code: 200,
                 kind,
@@ -117,8 +120,19 @@ fn options(exchange: &Exchange) -> Result<DeleteOptions, Status> {
     if exchange.body.is_empty() {
         return DeleteOptions::parse(&exchange.query, None);
     }
-    let document = content::read(content::media_type(&exchange.headers)?, &exchange.body)
-        .map_err(Status::bad_request)?;
+    let media = content::media_type(&exchange.headers)?;
+    let unread = |words: &str| {
+        let what = if media == content::MediaType::Json {
+            "json parse error: "
+        } else {
+            ""
+        };
+        Status::bad_request(format!("couldn't get version/kind; {what}{words}"))
+    };
+    let document = content::read(media, &exchange.body).map_err(|words| unread(&words))?;
+    if !document.value.is_object() && !document.value.is_null() {
+        return Err(unread(&content::no_object(&document.value)));
+    }
     if document.value.is_null() {
         return DeleteOptions::parse(&Query::default(), None);
     }
@@ -393,19 +407,24 @@ fn set_policy_finalizers(kind: &Kind, object: &mut Value, options: &DeleteOption
 }
 
 fn check_preconditions(
-    kind: &Kind,
+    kind: &'static Kind,
     old: &Value,
     name: &str,
     options: &DeleteOptions,
 ) -> Result<(), Status> {
     let conflict = |why: String| {
-        let mut status = Status::conflict(kind, name, &why);
+        let stored = convert::storage_kind(kind);
+        let mut status = Status::conflict(stored, name, &why);
+        let what = if stored.group.is_empty() {
+            stored.kind.to_owned()
+        } else {
+            format!("{}.{}", stored.kind, stored.group)
+        };
         status.message = format!(
-            "Operation cannot be fulfilled on {} {}: {why}",
-            kind.kind,
+            "Operation cannot be fulfilled on {what} {}: {why}",
             k1s_core::field::quote(name)
         );
-        status.details = Some(Box::new(kind_details(kind, name)));
+        status.details = Some(Box::new(kind_details(stored, name)));
         status
     };
     if let Some(uid) = options

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use k1s_core::base64_text;
 use k1s_core::field::quote;
 use k1s_core::kinds::Kind;
 use k1s_core::status::Status;
@@ -105,12 +106,13 @@ pub(crate) fn list(
                 return ControlFlow::Break(());
             }
         };
-        if !selection.matches(entry.value()) {
-            return ControlFlow::Continue(());
-        }
+        // whether there are more is not asked of the selection: the next page may be empty
         if options.limit.is_some_and(|limit| items.len() >= limit) {
             more = true;
             return ControlFlow::Break(());
+        }
+        if !selection.matches(entry.value()) {
+            return ControlFlow::Continue(());
         }
         items.push(entry.to_bytes());
         if options.limit.is_some() {
@@ -226,14 +228,12 @@ impl Token {
                 "invalid continue token: continue key is not valid: {why}"
             ))
         };
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|e| bad(e.to_string()))?;
+        let bytes = base64_text::decode_bare(text).map_err(|e| bad(e.to_string()))?;
         let token: Self = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
         if token.v != VERSION {
             return Err(bad(format!(
                 "server does not recognize this encoded version {}",
-                quote(&token.v)
+                token.v
             )));
         }
         if token.rv == 0 {

@@ -19,7 +19,7 @@ use crate::content::{self, Expected};
 use crate::negotiate::Forms;
 use crate::options::{FieldValidation, WriteKind, WriteOptions};
 use crate::route::Target;
-use crate::verbs::update::{Part, Terms, change, fit_name};
+use crate::verbs::update::{Part, Terms, change, fit_name, nameless};
 
 /// The media type of server-side apply.
 const APPLY: &str = "application/apply-patch+yaml";
@@ -61,7 +61,7 @@ pub(crate) async fn patch_part(
     let output = exchange.output(Forms::Objects)?;
     let include = Include::parse(&exchange.query, output)?;
     let kind = target.kind;
-    if content::essence(&exchange.headers) == APPLY
+    if content::patch_type(&exchange.headers) == APPLY
         && api
             .storage()
             .get(kind, &target.namespace, &target.name)?
@@ -102,7 +102,7 @@ pub(crate) async fn patch_part(
 
 /// Own kinds have no strategies.
 pub(crate) fn refuse_strategic(headers: &HeaderMap) -> Result<(), Status> {
-    if content::essence(headers) != STRATEGIC {
+    if content::patch_type(headers) != STRATEGIC {
         return Ok(());
     }
     Err(Status::new(
@@ -116,12 +116,12 @@ pub(crate) fn refuse_strategic(headers: &HeaderMap) -> Result<(), Status> {
 impl Patch {
     /// Reads the patch in a body, and the options beside it: the options are looked at before the body is.
     pub(crate) fn read(exchange: &Exchange) -> Result<(Self, WriteOptions), Status> {
-        let media = content::essence(&exchange.headers);
+        let media = content::patch_type(&exchange.headers);
         let refused = |message: &str| {
             let status = Status::new(415, "UnsupportedMediaType", message);
             Err(status.with_details(Details::default()))
         };
-        match media.as_str() {
+        match media {
             APPLY => {
                 return refused(
                     "server-side apply is not served yet: use a JSON, merge or strategic merge patch, or `kubectl apply` without --server-side",
@@ -131,7 +131,7 @@ impl Patch {
             _ => return refused("415: Unsupported Media Type"),
         }
         let options = WriteOptions::parse(&exchange.query, WriteKind::Patch)?;
-        Ok((Self::decode(&media, &exchange.body)?, options))
+        Ok((Self::decode(media, &exchange.body)?, options))
     }
 
     fn decode(media: &str, body: &[u8]) -> Result<Self, Status> {
@@ -182,6 +182,11 @@ impl Patch {
                         ));
                     }
                 };
+                let mut patch = Value::Object(map);
+                json::settle_whole_numbers(&mut patch);
+                let Value::Object(map) = patch else {
+                    return Err(Status::internal("a map is a map"));
+                };
                 Ok(Self {
                     kind: PatchKind::Strategic(map),
                     duplicates: document.duplicates,
@@ -223,7 +228,7 @@ impl Patch {
             }
         };
         if !matches!(self.kind, PatchKind::Strategic(_)) {
-            check_names(&new, expected)?;
+            check_names(&new, old, expected)?;
         }
         let unknown = decode::decode(expected.schema, &mut new)
             .map_err(|e| undecodable(&self.shown(old), &e.to_string()))?;
@@ -248,8 +253,9 @@ impl Patch {
     }
 }
 
-/// A patched object is still one of its kind. One that lost a name is taken as what it was.
-fn check_names(new: &Value, expected: &Expected) -> Result<(), Status> {
+/// A patched object is still one of its kind. One that lost its kind is taken as what it was; one that lost its version is read as
+/// one that has nothing.
+fn check_names(new: &Value, old: &Value, expected: &Expected) -> Result<(), Status> {
     let name = |key: &str| new.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (name("apiVersion"), name("kind"));
     if expected.schema.custom.is_some() && new.is_object() && kind != expected.kind {
@@ -257,6 +263,9 @@ fn check_names(new: &Value, expected: &Expected) -> Result<(), Status> {
         errors.invalid_text("kind", kind, format!("must be {}", expected.kind));
         let name = k1s_core::object::name(new);
         return Err(Status::invalid(expected.group, kind, name, errors));
+    }
+    if expected.schema.custom.is_none() && api_version.is_empty() && kind == expected.kind {
+        return Err(nameless(k1s_core::object::name(old)));
     }
     let right = |given: &str, own: &str| given.is_empty() || given == own;
     if new.is_object() && right(api_version, &expected.api_version()) && right(kind, expected.kind)

@@ -16,7 +16,7 @@ use crate::api::{Api, Exchange};
 use crate::convert;
 use crate::followup::Followup;
 use crate::negotiate::Forms;
-use crate::options::{WriteKind, WriteOptions, parse_version};
+use crate::options::{WriteKind, WriteOptions, parse_uint};
 use crate::route::Target;
 use crate::storage::{Claims, WriteError};
 use crate::verbs::create::{REPEATED_OWNERS, create_object, without_version};
@@ -126,12 +126,7 @@ pub(crate) async fn update_part(
 /// Fits name and namespace of a body to those of the path.
 pub(crate) fn fit_name(object: &mut Value, target: &Target) -> Result<(), Status> {
     match object::name(object) {
-        "" => {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({} based on URL) was undeterminable: name must be provided",
-                target.name
-            )));
-        }
+        "" => return Err(nameless(&target.name)),
         own if own == target.name => {}
         other => {
             return Err(Status::bad_request(format!(
@@ -141,6 +136,13 @@ pub(crate) fn fit_name(object: &mut Value, target: &Target) -> Result<(), Status
         }
     }
     meta::fit_namespace(target.kind, object, &target.namespace)
+}
+
+/// 400 for a body that does not say what it is called.
+pub(crate) fn nameless(name: &str) -> Status {
+    Status::bad_request(format!(
+        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+    ))
 }
 
 /// Changes an object: `make` gets its present state, as the kind of the request, and gives the wanted one. When another write comes
@@ -271,7 +273,7 @@ fn check_uid(kind: &Kind, target: &Target, new: &Value, old: &Value) -> Result<(
     if !uid.is_empty() && uid != object::uid(old) {
         let why = format!(
             "StorageError: invalid object, Code: 4, Key: /registry/{}{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            kind.plural,
+            registry_folder(kind),
             if target.namespace.is_empty() {
                 String::new()
             } else {
@@ -283,6 +285,18 @@ fn check_uid(kind: &Kind, target: &Target, new: &Value, old: &Value) -> Result<(
         return Err(Status::conflict(kind, &target.name, &why));
     }
     Ok(())
+}
+
+/// Where Kubernetes keeps the objects of a kind; some have an older name there.
+fn registry_folder(kind: &Kind) -> &'static str {
+    match (kind.group, kind.plural) {
+        ("", "services") => "services/specs",
+        ("", "endpoints") => "services/endpoints",
+        ("", "replicationcontrollers") => "controllers",
+        ("", "nodes") => "minions",
+        ("networking.k8s.io", "ingresses") => "ingress",
+        (_, plural) => plural,
+    }
 }
 
 /// Objects of some kinds are only changed by who says which version.
@@ -317,7 +331,7 @@ pub(crate) fn check_version(
     if version.is_empty() || version == "0" {
         return Ok(());
     }
-    let version = parse_version(version).map_err(|words| Status::new(500, "", words))?;
+    let version = parse_uint(version).map_err(|words| Status::new(500, "", words))?;
     if version == revision.0 {
         Ok(())
     } else {

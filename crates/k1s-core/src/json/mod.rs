@@ -32,3 +32,25 @@ pub fn type_name(value: &Value) -> &'static str {
         Value::Object(_) => "object",
     }
 }
+
+/// Writes whole numbers as such, however they were spelled: `3.0` as `3`.
+pub fn settle_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.as_i64().is_none() => {
+            if let Some(whole) = number.as_f64().and_then(whole) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(settle_whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(settle_whole_numbers),
+        _ => {}
+    }
+}
+
+/// The whole number that a float is, if all of its digits count.
+fn whole(float: f64) -> Option<i64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    (float.fract() == 0.0 && float.abs() <= MOST)
+        .then(|| format!("{float:.0}").parse().ok())
+        .flatten()
+}

@@ -10,6 +10,8 @@ pub enum NameRule {
     /// A DNS subdomain: most kinds.
     #[default]
     Dns1123Subdomain,
+    /// A DNS subdomain, of which a `generateName` is not looked at: ReplicationController.
+    Dns1123SubdomainAsMade,
     /// A DNS label that may start with a digit: Namespace.
     Dns1123Label,
     /// A DNS label that starts with a letter: Service.
@@ -22,7 +24,7 @@ impl NameRule {
     /// Checks a whole name.
     pub fn name(self, name: &str) -> Complaints {
         match self {
-            Self::Dns1123Subdomain => dns1123_subdomain(name),
+            Self::Dns1123Subdomain | Self::Dns1123SubdomainAsMade => dns1123_subdomain(name),
             Self::Dns1123Label => dns1123_label(name),
             Self::Dns1035Label => dns1035_label(name),
             Self::PathSegment => path_segment_name(name),
@@ -33,6 +35,7 @@ impl NameRule {
     pub fn generate_name(self, prefix: &str) -> Complaints {
         match self {
             Self::PathSegment => forbidden_in_path(prefix),
+            Self::Dns1123SubdomainAsMade => Vec::new(),
             _ => self.name(&with_trailing_dash_masked(prefix)),
         }
     }

@@ -26,8 +26,8 @@ static RULES: Rules = Rules {
         validate(new, errors);
         immutable_root(new, old, "addressType", errors);
     },
-    warnings: |new, _, warnings| warn(new, warnings),
-    generation: Generation::Content,
+    warnings: |new, old, warnings| warn(new, old.is_none(), warnings),
+    generation: Generation::ContentAndLabels,
     cells: Some(row),
     ..Rules::NONE
 };
@@ -183,9 +183,11 @@ fn validate_ports(ports: &[Value], path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn warn(object: &Value, warnings: &mut Vec<String>) {
+fn warn(object: &Value, is_new: bool, warnings: &mut Vec<String>) {
     if text(object, &["addressType"]) == "FQDN" {
-        warnings.push("addressType: FQDN endpoints are deprecated".to_owned());
+        if is_new {
+            warnings.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+        }
         return;
     }
     for (i, endpoint) in list(object, &["endpoints"]).iter().enumerate() {
@@ -202,7 +204,11 @@ fn row(object: &Value, clock: &Clock) -> Vec<Value> {
         .iter()
         .map(|port| match port.get("port") {
             Some(number) if !number.is_null() => number.to_string(),
-            _ => "*".to_owned(),
+            _ => port
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or("*")
+                .to_owned(),
         })
         .collect();
     let addresses: Vec<String> = list(object, &["endpoints"])

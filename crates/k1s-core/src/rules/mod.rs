@@ -132,6 +132,8 @@ pub enum Generation {
     SpecAndAnnotations,
     /// It starts at 1 and grows when anything but metadata and status changes.
     Content,
+    /// It starts at 1 and grows when anything but metadata and status changes, or the labels do.
+    ContentAndLabels,
     /// It starts at 1 and grows when anything but metadata changes.
     ContentAndStatus,
 }

@@ -25,6 +25,7 @@ static RULES: Rules = Rules {
     },
     plain_finalizers: true,
     unconditional_update: false,
+    create_on_update: true,
     cells: Some(row),
     ..Rules::NONE
 };

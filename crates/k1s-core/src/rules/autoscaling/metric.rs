@@ -130,7 +130,11 @@ fn validate_source(source: &Value, key: &str, path: &Path<'_>, errors: &mut Erro
         ),
         "object" | "external" if !value && !average => errors.required(
             path.child("averageValue"),
-            "must set either a target value for metric or a per-pod target",
+            if key == "object" {
+                "must set either a target value or averageValue"
+            } else {
+                "must set either a target value for metric or a per-pod target"
+            },
         ),
         "external" if value && average => errors.forbidden(
             path.child("value"),

@@ -18,7 +18,11 @@ pub(super) static RULES: Rules = Rules {
     default,
     prepare_create,
     prepare_update: |new, old, _| keep_status(new, old),
-    prepare_status: |new, old, _| keep_spec(new, old),
+    prepare_status: |new, old, _| {
+        keep_spec(new, old);
+        label_as_template(new);
+    },
+    canonicalize: label_as_template,
     validate,
     validate_update: |new, old, errors| {
         validate(new, errors);
@@ -106,7 +110,8 @@ fn prepare_create(object: &mut Value, _: &Request<'_>) {
         return;
     }
     const LABELS: [&str; 4] = ["spec", "template", "metadata", "labels"];
-    let shared = at(object, &["metadata", "labels"]) == at(object, &LABELS);
+    let own = at(object, &["metadata", "labels"]);
+    let shared = own.is_some() && own == at(object, &LABELS);
     let (uid, name) = (
         object::uid(object).to_owned(),
         object::name(object).to_owned(),
@@ -121,8 +126,8 @@ fn prepare_create(object: &mut Value, _: &Request<'_>) {
         .or_insert_with(|| uid.into());
     if shared {
         object::remove(object, &["metadata", "labels"]);
+        label_as_template(object);
     }
-    label_as_template(object);
 }
 
 fn validate(object: &Value, errors: &mut Errors) {

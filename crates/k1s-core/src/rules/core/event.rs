@@ -75,6 +75,7 @@ pub(in crate::rules) static EVENTS_RULES: Rules = Rules {
 };
 
 const BASE: Rules = Rules {
+    create_on_update: true,
     field,
     unknown_field: UnknownField::NotSupported,
     cells: Some(cells),

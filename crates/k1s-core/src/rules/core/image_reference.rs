@@ -51,7 +51,13 @@ fn is_name(name: &str) -> bool {
         }
         _ => name,
     };
-    name.len() <= NAME_MAX_BYTES && path.split('/').all(is_path_component)
+    // what names no host and no owner is in the library of the default host
+    let owner = if path.len() == name.len() && !path.contains('/') {
+        "library/".len()
+    } else {
+        0
+    };
+    owner + path.len() <= NAME_MAX_BYTES && path.split('/').all(is_path_component)
 }
 
 /// The first part is a host when it cannot be a part of the path.

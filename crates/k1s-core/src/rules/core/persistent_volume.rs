@@ -15,7 +15,7 @@ use super::storage_request::{
 use crate::field::{Errors, Path};
 use crate::object::{self, annotation, at, list, map, map_mut, text};
 use crate::quantity::Quantity;
-use crate::rules::keep::{immutable_root, keep_spec, keep_status, same};
+use crate::rules::keep::{immutable_root, keep, keep_spec, keep_status, same};
 use crate::rules::{Clock, Request, Rules, cells};
 use crate::time;
 
@@ -76,7 +76,12 @@ fn prepare_status(new: &mut Value, old: &Value, request: &Request<'_>) {
     const MOMENT: [&str; 2] = ["status", "lastPhaseTransitionTime"];
     keep_spec(new, old);
     let phase = ["status", "phase"];
-    if text(new, &phase) != text(old, &phase) && same(at(new, &MOMENT), at(old, &MOMENT)) {
+    let given = at(new, &MOMENT).is_some();
+    if text(new, &phase) == text(old, &phase) {
+        if !given {
+            keep(new, old, &MOMENT);
+        }
+    } else if !given || same(at(new, &MOMENT), at(old, &MOMENT)) {
         object::set(new, &MOMENT, now(request));
     }
 }

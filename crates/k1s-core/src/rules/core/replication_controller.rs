@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::pod_template::check::given;
 use super::pod_template::{default_template, validate_template, warning};
 use crate::field::{Errors, Path};
-use crate::name;
+use crate::name::{self, NameRule};
 use crate::object::{self, at, at_mut, int, is_unset, map, map_mut, set, text};
 use crate::rules::keep::{keep_spec, keep_status};
 use crate::rules::number::{all_not_negative, number};
@@ -30,6 +30,7 @@ pub(super) static RULES: Rules = Rules {
     validate_update: |new, _, errors| validate(new, errors),
     validate_status,
     warnings,
+    name: NameRule::Dns1123SubdomainAsMade,
     generation: Generation::Spec,
     fields: &["status.replicas"],
     field: |controller, _| {

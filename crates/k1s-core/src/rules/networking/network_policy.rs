@@ -19,7 +19,7 @@ pub(super) static RULES: Rules = Rules {
 };
 
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
-const TYPES: [&str; 2] = ["Egress", "Ingress"];
+const TYPES: [&str; 2] = ["Ingress", "Egress"];
 /// The two directions, and where each names its peers.
 const DIRECTIONS: [(&str, &str); 2] = [("ingress", "from"), ("egress", "to")];
 

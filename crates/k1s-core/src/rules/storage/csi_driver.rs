@@ -6,18 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::field::{Errors, Path};
-use crate::name;
 use crate::object::{self, at, int, is_true, list, map_mut, text};
-use crate::rules::address::report;
 use crate::rules::keep::{immutable, immutable_at, same};
 use crate::rules::{Clock, Rules, cells};
 
 pub(super) static RULES: Rules = Rules {
     default,
-    validate: |object, errors| {
-        validate_name(object, errors);
-        validate(object, errors);
-    },
+    validate,
     validate_update: |new, old, errors| {
         validate(new, errors);
         let (new, old) = (&new["spec"], &old["spec"]);
@@ -47,7 +42,6 @@ pub(super) static RULES: Rules = Rules {
     ..Rules::NONE
 };
 
-const NAME_BYTES: usize = 63;
 const GROUP_POLICIES: [&str; 3] = ["File", "None", "ReadWriteOnceWithFSType"];
 const MODES: [&str; 2] = ["Persistent", "Ephemeral"];
 const TOKEN_IN_SECRETS: &str = "serviceAccountTokenInSecrets";
@@ -68,17 +62,6 @@ fn default(object: &mut Value) {
     }
     object::default_absent(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
     object::default(spec, "volumeLifecycleModes", json!(["Persistent"]));
-}
-
-fn validate_name(object: &Value, errors: &mut Errors) {
-    let name = object::name(object);
-    let path = Path::new("metadata");
-    let path = path.child("name");
-    if name.len() > NAME_BYTES {
-        errors.too_long(path, NAME_BYTES);
-    }
-    let lower = name.to_lowercase();
-    report(name::dns1123_subdomain(&lower), name, &path, errors);
 }
 
 fn validate(object: &Value, errors: &mut Errors) {
