@@ -189,13 +189,29 @@ def what_a_container_says():
         assert one.returncode == 0, err
 
 
+def http_to_a_container():
+    spec = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": [
+        {"name": "c", "image": "pico/http-led:v1", "ports": [{"name": "http", "containerPort": 18080}], "resources": {"limits": {"pico.io/led": 1}}}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "labels": {"app": "web"}}, "spec": spec}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+               "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}}
+    kube("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, service]}))
+    kube("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    base = "/api/v1/namespaces/default"
+    switched = kube("create", "--raw", f"{base}/pods/web:18080/proxy/on", "-f", "-", text="x")
+    for path in ("pods/web/proxy/", "pods/web:http/proxy/", "services/web:80/proxy/"):
+        assert kube("get", "--raw", f"{base}/{path}") == switched, (path, switched)
+    assert "kubelet_running_pods " in kube("get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics")
+    kube("delete", "pod/web", "service/web", "--timeout=60s")
+
+
 def everything_is_free_again():
     kube("delete", "pod", "it", "absent", "lost", "--force", "--grace-period=0", "--timeout=60s")
     kube("delete", "node", "nobody")
 
 
 for check in (pods, commands_and_their_codes, refusals, a_terminal, the_python_client, version_4_and_broken_clients, what_a_container_says,
-              everything_is_free_again):
+              http_to_a_container, everything_is_free_again):
     try:
         check()
         passed += 1

@@ -59,6 +59,7 @@ pub(crate) struct Inner {
 
 /// A request with its body read and its asker known.
 pub(crate) struct Exchange {
+    pub(crate) uri: http::Uri,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: bytes::Bytes,
@@ -71,6 +72,7 @@ impl Exchange {
     /// A request of the service itself, as its controllers make them.
     pub(crate) fn internal() -> Self {
         Self {
+            uri: http::Uri::default(),
             query: Query::default(),
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),

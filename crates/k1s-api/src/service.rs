@@ -126,6 +126,7 @@ impl Api {
         };
         let mut exchange = Exchange {
             query: Query::parse(parts.uri.query().unwrap_or_default()),
+            uri: parts.uri,
             headers: parts.headers,
             body: Bytes::new(),
             identity,

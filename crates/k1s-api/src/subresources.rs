@@ -6,6 +6,7 @@ mod exec;
 mod kubelet;
 mod log;
 mod pods;
+mod proxy;
 mod scale;
 mod token_request;
 
@@ -35,6 +36,8 @@ pub(crate) async fn act(
         "PUT" => "update",
         "PATCH" => "patch",
         "POST" => "create",
+        "DELETE" => "delete",
+        "HEAD" | "OPTIONS" if subresource.name == "proxy" => "get",
         _ => "",
     };
     if !subresource.verbs.contains(&verb) {
@@ -47,7 +50,8 @@ pub(crate) async fn act(
         ("eviction", _) => eviction::create(api, target, exchange).await,
         ("log", _) => log::get(api, target, exchange).await,
         ("exec" | "attach", _) => exec::connect(api, method, target, exchange).await,
-        ("portforward" | "proxy", _) => Err(no_kubelet(target)),
+        ("proxy", _) => proxy::forward(api, method, target, exchange).await,
+        ("portforward", _) => Err(no_kubelet(target)),
         (_, "get") => get::get(api, target, exchange),
         (name, "update") => update_part(api, target, exchange, part(name)).await,
         (name, "patch") => patch_part(api, target, exchange, part(name)).await,

@@ -343,3 +343,113 @@ async fn commands_are_for_those_who_may() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn requests_are_passed_on_to_containers_and_kubelets() {
+    let api = api(NodeAccess::new(Arc::new(Echo))).await;
+    let labels = json!({"app": "web"});
+    let containers =
+        json!([{"name": "c", "image": "x", "ports": [{"name": "http", "containerPort": 8080}]}]);
+    for name in ["web", "ill"] {
+        let pod = json!({"metadata": {"name": name, "labels": labels}, "spec": {"nodeName": "pinned", "containers": containers}});
+        assert_eq!(ask(&api, "POST", PODS, Some(pod)).await.0, 201);
+    }
+    let ready = json!([{"op": "add", "path": "/status/conditions", "value": [{"type": "Ready", "status": "True"}]}]);
+    let patch = Request::patch(format!("{PODS}/web/status"))
+        .header("content-type", "application/json-patch+json")
+        .extension(Identity::admin())
+        .body(Full::new(Bytes::from(ready.to_string())))
+        .unwrap();
+    assert_eq!(api.answer(patch).await.status(), 200);
+    let services = "/api/v1/namespaces/default/services";
+    let ports = json!([{"name": "a", "port": 80, "targetPort": "http"}, {"name": "b", "port": 81, "targetPort": 9090}]);
+    for (name, spec) in [
+        ("web", json!({"selector": labels, "ports": ports})),
+        (
+            "nobody",
+            json!({"selector": {"app": "none"}, "ports": [{"port": 80}]}),
+        ),
+        ("bare", json!({"ports": [{"port": 80}]})),
+    ] {
+        let service = json!({"metadata": {"name": name}, "spec": spec});
+        let (code, said) = ask(&api, "POST", services, Some(service)).await;
+        assert_eq!(code, 201, "{said}");
+    }
+    for (path, code, said) in [
+        (
+            "namespaces/default/pods/web/proxy/a/b?c=d",
+            200,
+            "/proxy/default/web/8080/a/b?c=d",
+        ),
+        (
+            "namespaces/default/pods/http:web:http/proxy/",
+            200,
+            "/proxy/default/web/8080/",
+        ),
+        (
+            "namespaces/default/pods/web:81/proxy",
+            200,
+            "/proxy/default/web/81/",
+        ),
+        (
+            "namespaces/default/pods/web:none/proxy/",
+            400,
+            "has no port",
+        ),
+        (
+            "namespaces/default/pods/https:web:81/proxy/",
+            400,
+            "plain HTTP",
+        ),
+        ("namespaces/default/pods/none:81/proxy/", 404, "not found"),
+        (
+            "namespaces/default/pods/one:81/proxy/",
+            400,
+            "does not have a host",
+        ),
+        (
+            "namespaces/default/pods/on-hollow:81/proxy/",
+            501,
+            "there is no proxy of them",
+        ),
+        (
+            "namespaces/default/services/web:a/proxy/x",
+            200,
+            "/proxy/default/web/8080/x",
+        ),
+        (
+            "namespaces/default/services/web:81/proxy/x",
+            200,
+            "/proxy/default/web/9090/x",
+        ),
+        (
+            "namespaces/default/services/web/proxy/",
+            503,
+            "no service port",
+        ),
+        (
+            "namespaces/default/services/nobody/proxy/",
+            503,
+            "no endpoints available for service",
+        ),
+        (
+            "namespaces/default/services/bare/proxy/",
+            503,
+            "selects no pods",
+        ),
+        (
+            "nodes/pinned/proxy/metrics/resource",
+            200,
+            "/metrics/resource",
+        ),
+        ("nodes/none/proxy/metrics", 404, "not found"),
+    ] {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let path = format!("/api/v1/{path}");
+            let (got, answer) = ask(&api, method, &path, None).await;
+            assert_eq!(got, code, "{method} {path}: {answer}");
+            assert!(answer.contains(said), "{path}: {answer}");
+            assert!(code != 200 || answer.starts_with(method), "{answer}");
+        }
+    }
+}

@@ -331,6 +331,21 @@ impl Agent {
                     };
                     match connection.port {
                         Some(port) => self.visit(n, port, request, now),
+                        None if request.target.starts_with("/proxy/") => {
+                            let keep_alive = request.keep_alive;
+                            if let Err((status, why)) = self.visit_pod(n, request, now) {
+                                let mut out = String::new();
+                                let length = Some(why.len());
+                                let is_last = !keep_alive;
+                                let text = "text/plain; charset=utf-8";
+                                head(status, text, length, is_last, &mut out);
+                                out.push_str(why);
+                                let connection = &mut self.kubelet.connections[n];
+                                connection.out = out.into_bytes();
+                                connection.close |= is_last;
+                                connection.since = now;
+                            }
+                        }
                         None => self.kubelet_answer(n, &request, now, runtime),
                     }
                 }

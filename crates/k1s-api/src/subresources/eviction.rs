@@ -135,7 +135,7 @@ fn disturbs_nobody(pod: &Value) -> bool {
         )
 }
 
-fn is_ready(pod: &Value) -> bool {
+pub(super) fn is_ready(pod: &Value) -> bool {
     list(pod, &["status", "conditions"])
         .iter()
         .any(|c| text(c, &["type"]) == "Ready" && text(c, &["status"]) == "True")

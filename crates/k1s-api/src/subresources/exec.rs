@@ -94,7 +94,7 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE) && words.any(|word| word.trim().eq_ignore_ascii_case("upgrade"))
 }
 
-fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
+pub(super) fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
     for name in names {
         for value in from.get_all(name) {
             to.append(name, value.clone());

@@ -22,6 +22,8 @@ const BUSY_MS: Ms = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visit {
     pub(crate) port: u16,
+    /// The pod that is meant; `None` for any that has this port.
+    uid: Option<String>,
     /// `METHOD /path`, a line feed, the body; empty once the container has it.
     text: Vec<u8>,
     is_head: bool,
@@ -64,10 +66,52 @@ impl Agent {
 
     /// Hands a request to a container, or lets it wait until one is free.
     pub(super) fn visit(&mut self, n: usize, port: u16, request: Incoming, now: Ms) {
-        let mut text = format!("{} {}\n", request.method, request.target).into_bytes();
+        let target = request.target.clone();
+        self.hand_over(n, (port, None), &target, request, now);
+    }
+
+    /// Hands a request for `/proxy/NAMESPACE/POD/PORT/PATH`, which came to the node's own port, to a container of that pod.
+    ///
+    /// # Errors
+    /// A status and, in words, why not.
+    pub(super) fn visit_pod(
+        &mut self,
+        n: usize,
+        request: Incoming,
+        now: Ms,
+    ) -> Result<(), (u16, &'static str)> {
+        if !self.kubelet.connections[n].is_trusted {
+            return Err((401, "only the API server is let through to containers\n"));
+        }
+        let target = request.target.clone();
+        let mut words = target.splitn(6, '/').skip(2);
+        let (namespace, pod, port) = (words.next(), words.next(), words.next());
+        let (Some(namespace), Some(pod), Some(Ok(port))) = (namespace, pod, port.map(str::parse))
+        else {
+            return Err((404, "this is not /proxy/NAMESPACE/POD/PORT/PATH\n"));
+        };
+        let Some(work) = self.pods.by_name(namespace, pod) else {
+            return Err((404, "pod does not exist\n"));
+        };
+        let uid = Some(work.pod.uid.clone());
+        let path = format!("/{}", words.next().unwrap_or_default());
+        self.hand_over(n, (port, uid), &path, request, now);
+        Ok(())
+    }
+
+    fn hand_over(
+        &mut self,
+        n: usize,
+        (port, uid): (u16, Option<String>),
+        target: &str,
+        request: Incoming,
+        now: Ms,
+    ) {
+        let mut text = format!("{} {target}\n", request.method).into_bytes();
         text.extend_from_slice(&request.body);
         let visit = Visit {
             port,
+            uid,
             text,
             is_head: request.method == "HEAD",
             until: now + ANSWER_MS,
@@ -89,6 +133,9 @@ impl Agent {
         let mut is_asked = false;
         let mut answer = None;
         for work in &mut self.pods.all {
+            if visit.uid.as_ref().is_some_and(|uid| *uid != work.pod.uid) {
+                continue;
+            }
             for (spec, runner) in work.pod.containers.iter().zip(&mut work.containers) {
                 if let Some(request) = runner.request.as_mut().filter(|r| r.visitor == Some(id)) {
                     is_asked = true;

@@ -382,6 +382,43 @@ fn a_container_answers_on_its_port() {
 }
 
 #[test]
+fn the_api_server_is_let_through_to_a_container() {
+    let mut rig = web();
+    let mut check = |is_trusted: bool, request: &str, expected: &str| {
+        let now = rig.now;
+        let is_taken = match is_trusted {
+            true => rig.agent.accept_trusted(9, now),
+            false => rig.agent.accept(9, now),
+        };
+        assert!(is_taken);
+        let asked = format!("{request} HTTP/1.1\r\n\r\n");
+        rig.agent.served(9, asked.as_bytes(), now, &mut rig.runtime);
+        rig.run(20);
+        let answer = said(&mut rig, 9);
+        assert!(answer.starts_with(expected), "{request}: {answer}");
+        rig.agent.served_closed(9);
+    };
+    check(
+        true,
+        "GET /proxy/default/p/8080/status/201",
+        "HTTP/1.1 201 ",
+    );
+    check(
+        false,
+        "GET /proxy/default/p/8080/status/201",
+        "HTTP/1.1 401 ",
+    );
+    check(
+        true,
+        "GET /proxy/default/p/8081/status/201",
+        "HTTP/1.1 503 ",
+    );
+    check(true, "GET /proxy/default/q/8080/", "HTTP/1.1 404 ");
+    check(true, "GET /proxy/default/p/http/", "HTTP/1.1 404 ");
+    check(true, "GET /proxy/default", "HTTP/1.1 404 ");
+}
+
+#[test]
 fn a_container_that_does_not_answer_is_given_up_after_ten_seconds() {
     let mut rig = web();
     assert_eq!(ask(&mut rig, 1, "GET /hang", 9000), "");
