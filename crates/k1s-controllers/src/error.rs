@@ -9,6 +9,13 @@ pub(crate) enum Error {
     /// The API refused a request or could not be asked.
     #[error("the API did not do what was asked")]
     Api(#[source] Box<kube::Error>),
+    /// A claim of a pod could not be made.
+    #[error("failed to create PVC {name}")]
+    Claim {
+        name: String,
+        #[source]
+        source: Box<kube::Error>,
+    },
     /// An object that no rule can be applied to, such as one with a selector that cannot be read.
     #[error("{0}")]
     Object(String),
@@ -66,7 +73,7 @@ impl Refusal for kube::Error {
 impl Refusal for Error {
     fn status(&self) -> Option<&Status> {
         match self {
-            Self::Api(error) => error.status(),
+            Self::Api(error) | Self::Claim { source: error, .. } => error.status(),
             Self::Object(_) => None,
         }
     }

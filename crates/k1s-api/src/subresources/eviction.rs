@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pods/eviction`: a delete that asks the pod's disruption budget first, and is counted by it.
 
-use k1s_core::field::quote;
 use k1s_core::kinds::{self, Kind};
 use k1s_core::object::{self, at, int, list, map, set, text};
 use k1s_core::selector::LabelSelector;
@@ -10,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::pods::{read, success};
 use crate::answer::Answer;
-use crate::api::{Api, Exchange, kind_details};
+use crate::api::{Api, Exchange};
 use crate::clock;
 use crate::negotiate::Forms;
 use crate::options::DeleteOptions;
 use crate::route::Target;
-use crate::verbs::delete::delete_object;
+use crate::verbs::delete::{check_preconditions, delete_object};
 use crate::verbs::update::{Part, Terms, change};
 
 /// Most pods that a budget may wait for to go.
@@ -305,7 +304,7 @@ async fn evict(
     if !delete.dry_run {
         let now = clock::rfc3339(exchange.now_seconds);
         let marked = change(api, target, exchange, OWN, |old, _| {
-            check_preconditions(target, old, &delete)?;
+            check_preconditions(target.kind, old, &target.name, &delete)?;
             let mut new = old.clone();
             mark(&mut new, &now);
             Ok(new)
@@ -327,27 +326,6 @@ async fn evict(
     )
     .await
     .map(|_| ())
-}
-
-fn check_preconditions(target: &Target, pod: &Value, delete: &DeleteOptions) -> Result<(), Status> {
-    let why = match (&delete.uid, &delete.resource_version) {
-        (Some(uid), _) if uid != object::uid(pod) => format!(
-            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
-            object::uid(pod)
-        ),
-        (_, Some(version)) if version != object::resource_version(pod) => format!(
-            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified",
-            object::resource_version(pod)
-        ),
-        _ => return Ok(()),
-    };
-    let mut status = Status::conflict(target.kind, &target.name, &why);
-    status.message = format!(
-        "Operation cannot be fulfilled on Pod {}: {why}",
-        quote(&target.name)
-    );
-    status.details = Some(Box::new(kind_details(target.kind, &target.name)));
-    Err(status)
 }
 
 fn mark(pod: &mut Value, now: &str) {

@@ -104,7 +104,7 @@ pub(super) async fn bind(
         status
     };
     let terms = Terms {
-        part: Part::Own,
+        part: Part::Binding,
         dry_run: options.dry_run,
         checks_version: false,
         uid_is_precondition: false,
@@ -140,6 +140,8 @@ pub(super) async fn bind(
         let mut conditions: Vec<Value> = list(old, &["status", "conditions"]).iter().filter(|c| text(c, &["type"]) != "PodScheduled").cloned().collect();
         conditions.push(condition);
         object::set(&mut new, &["status", "conditions"], conditions);
+        // it waits for no node any more
+        object::remove(&mut new, &["status", "nominatedNodeName"]);
         Ok(new)
     })
     .await?;

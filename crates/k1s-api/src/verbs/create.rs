@@ -94,7 +94,14 @@ pub(crate) async fn create_object(
             suffix: &random::suffix(),
         };
         meta::begin(rules, &mut candidate, &birth);
+        // who refuses at this point speaks of the prefix: Kubernetes makes the name later
+        let name = generated
+            .then(|| object::remove(&mut candidate, &["metadata", "name"]))
+            .flatten();
         let mut claims = admission::create(api, kind_asked, namespace, &mut candidate, exchange)?;
+        if let Some(name) = name {
+            object::set(&mut candidate, &["metadata", "name"], name);
+        }
         (rules.prepare_create)(&mut candidate, &exchange.rule_request());
         if let Some(own) = kind_asked.custom {
             custom::prepare_create(own, &mut candidate);

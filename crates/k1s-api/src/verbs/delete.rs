@@ -406,7 +406,8 @@ fn set_policy_finalizers(kind: &Kind, object: &mut Value, options: &DeleteOption
     }
 }
 
-fn check_preconditions(
+/// Refuses to delete an object that is not the one, or not in the state, that the options name.
+pub(crate) fn check_preconditions(
     kind: &'static Kind,
     old: &Value,
     name: &str,

@@ -42,13 +42,15 @@ pub(crate) enum Part {
     EphemeralContainers,
     /// Whatever the caller changed, which has been checked by it.
     Own,
+    /// The node of a pod. Its generation counts what was asked of the pod, not where that led.
+    Binding,
 }
 
 impl Part {
     /// The subresource that writes it.
     fn subresource(self) -> &'static str {
         match self {
-            Self::Main | Self::Own => "",
+            Self::Main | Self::Own | Self::Binding => "",
             Self::Status => "status",
             Self::Finalize => "finalize",
             Self::Approval => "approval",
@@ -389,8 +391,10 @@ fn prepare(
             validate_metadata(rules, new, old, &mut errors);
             (sub.validate)(new, old, &mut errors);
         }
-        Part::Own => {
-            meta::count_generation(rules, new, old);
+        Part::Own | Part::Binding => {
+            if part == Part::Own {
+                meta::count_generation(rules, new, old);
+            }
             validate_metadata(rules, new, old, &mut errors);
         }
     }
@@ -405,7 +409,7 @@ fn prepare(
     if part == Part::Main {
         (rules.warnings)(new, Some(old), &mut exchange.warnings);
     }
-    if !matches!(part, Part::Status | Part::Own) {
+    if !matches!(part, Part::Status | Part::Own | Part::Binding) {
         let namespace = object::namespace(old);
         admission::check_update(api, kind, namespace, new, old, exchange)?;
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, ReplicationController};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    Condition, LabelSelector, OwnerReference, Time,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::PostParams;
@@ -21,6 +23,7 @@ use crate::error::{Refusal as _, Result};
 use crate::recorder::Recorder;
 use crate::scheduler::pod::selector;
 use crate::setup::Setup;
+use crate::workload::pod::is_ready;
 
 /// After so long a pod that was evicted and is still there counts as one that stays.
 const DELETION: SignedDuration = SignedDuration::from_secs(120);
@@ -119,14 +122,6 @@ fn scales<K: Kind>(
 fn selects(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
     let wanted = budget.spec.as_ref().and_then(|s| s.selector.as_ref());
     selector(wanted).matches(&pod.metadata.labels.as_ref())
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 impl Owners {
@@ -233,13 +228,25 @@ async fn reconcile(context: &Context, budget: &PodDisruptionBudget) -> Result<Ac
         let note = "No matching pods found".to_owned();
         context.recorder.normal(budget, "NoPods", note);
     }
-    let (scale, unmanaged) = expected(&context.owners, &namespace, &pods);
     let needs_scale = spec.max_unavailable.is_some()
         || matches!(&spec.min_available, Some(IntOrString::String(_)));
-    if needs_scale && !unmanaged.is_empty() {
+    let (scale, unmanaged) = if needs_scale {
+        match expected(&context.owners, &namespace, &pods) {
+            Ok(found) => found,
+            Err(why) => {
+                let note = format!("Failed to calculate the number of expected pods: {why}");
+                let reason = "CalculateExpectedPodCountFailed";
+                context.recorder.warning(budget, reason, note);
+                return write(context, budget, unknown(budget, why, now)).await;
+            }
+        }
+    } else {
+        (0, Vec::new())
+    };
+    if !unmanaged.is_empty() {
         let note = format!(
             "Pods selected by this PodDisruptionBudget (selector: {}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set \".spec.minAvailable\" field of the PDB to an integer value.",
-            selector(spec.selector.as_ref())
+            printed(spec.selector.as_ref())
         );
         context.recorder.warning(budget, "UnmanagedPods", note);
     }
@@ -252,12 +259,22 @@ async fn reconcile(context: &Context, budget: &PodDisruptionBudget) -> Result<Ac
     );
     let (disrupted, again) = still_disrupted(budget, &pods, now);
     let status = status(budget, numbers, &pods, disrupted, now);
-    let action = again.map_or_else(Action::await_change, Action::requeue);
+    write(context, budget, status).await?;
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Writes a status that differs from what is there.
+async fn write(
+    context: &Context,
+    budget: &PodDisruptionBudget,
+    status: PodDisruptionBudgetStatus,
+) -> Result<Action> {
     if budget.status.as_ref() == Some(&status) {
-        return Ok(action);
+        return Ok(Action::await_change());
     }
     let mut wanted = budget.clone();
     wanted.status = Some(status);
+    let namespace = budget.namespace().unwrap_or_default();
     let api: Api<PodDisruptionBudget> = Api::namespaced(context.client.clone(), &namespace);
     let params = PostParams::default();
     match api
@@ -269,11 +286,18 @@ async fn reconcile(context: &Context, budget: &PodDisruptionBudget) -> Result<Ac
         Err(error) if error.is_conflict() || error.is_not_found() => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(action)
+    Ok(Action::await_change())
 }
 
 /// How many pods the owners want, and the names of those without one.
-fn expected(owners: &Owners, namespace: &str, pods: &[Arc<Pod>]) -> (i64, Vec<String>) {
+///
+/// # Errors
+/// The words for an owner of which nobody knows how many it wants.
+fn expected(
+    owners: &Owners,
+    namespace: &str,
+    pods: &[Arc<Pod>],
+) -> std::result::Result<(i64, Vec<String>), String> {
     let mut by_owner: BTreeMap<String, i64> = BTreeMap::new();
     let mut unmanaged = Vec::new();
     for pod in pods {
@@ -284,11 +308,50 @@ fn expected(owners: &Owners, namespace: &str, pods: &[Arc<Pod>]) -> (i64, Vec<St
             .flatten()
             .find(|owner| owner.controller == Some(true));
         match owner {
-            Some(owner) => by_owner.extend(owners.scale(namespace, owner)),
+            Some(owner) => match owners.scale(namespace, owner) {
+                Some((uid, scale)) => {
+                    by_owner.insert(uid, scale);
+                }
+                None => return Err(no_scale(owner, &pod.name_any())),
+            },
             None => unmanaged.push(pod.name_any()),
         }
     }
-    (by_owner.values().sum(), unmanaged)
+    Ok((by_owner.values().sum(), unmanaged))
+}
+
+fn no_scale(owner: &OwnerReference, pod: &str) -> String {
+    let resource = match owner.kind.as_str() {
+        "Job" => "jobs.batch",
+        "DaemonSet" => "daemonsets.apps",
+        _ => return format!("found no controllers for pod {pod:?}"),
+    };
+    format!("{resource} does not implement the scale subresource")
+}
+
+/// A selector as kube-controller-manager prints it in an event.
+fn printed(selector: Option<&LabelSelector>) -> String {
+    let Some(selector) = selector else {
+        return "nil".to_owned();
+    };
+    let labels = selector.match_labels.iter().flatten();
+    let labels: String = labels
+        .map(|(key, value)| format!("{key}: {value},"))
+        .collect();
+    let expressions = selector.match_expressions.iter().flatten();
+    let expressions: String = expressions
+        .map(|r| {
+            let values = r.values.iter().flatten().map(String::as_str);
+            let values = values.collect::<Vec<_>>().join(" ");
+            format!(
+                "LabelSelectorRequirement{{Key:{},Operator:{},Values:[{values}],}},",
+                r.key, r.operator
+            )
+        })
+        .collect();
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )
 }
 
 /// The evicted pods that have yet to go, and when the first of them will have taken too long.
@@ -334,32 +397,22 @@ fn status(
     };
     let number = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     let generation = budget.metadata.generation;
-    let present = budget.status.clone().unwrap_or_default();
-    let mut conditions = present.conditions.unwrap_or_default();
     let (state, reason) = if allowed > 0 {
         ("True", "SufficientPods")
     } else {
         ("False", "InsufficientPods")
     };
-    let known = conditions.iter().position(|c| c.type_ == CONDITION);
-    let since = known
-        .map(|at| &conditions[at])
-        .filter(|c| c.status == state)
-        .map_or(Time(now), |c| c.last_transition_time.clone());
     let condition = Condition {
         type_: CONDITION.to_owned(),
         status: state.to_owned(),
         reason: reason.to_owned(),
         message: String::new(),
         observed_generation: generation,
-        last_transition_time: since,
+        last_transition_time: Time(now),
     };
-    match known {
-        Some(at) => conditions[at] = condition,
-        None => conditions.push(condition),
-    }
+    let present = budget.status.clone().unwrap_or_default();
     PodDisruptionBudgetStatus {
-        conditions: Some(conditions),
+        conditions: Some(with(present.conditions.unwrap_or_default(), condition)),
         current_healthy: number(healthy),
         desired_healthy: number(numbers.desired),
         disrupted_pods: (!disrupted.is_empty()).then_some(disrupted),
@@ -367,6 +420,36 @@ fn status(
         expected_pods: number(numbers.expected),
         observed_generation: generation,
     }
+}
+
+/// The status of a budget of which the numbers cannot be known: nothing may go.
+fn unknown(budget: &PodDisruptionBudget, why: String, now: Timestamp) -> PodDisruptionBudgetStatus {
+    let mut status = budget.status.clone().unwrap_or_default();
+    let condition = Condition {
+        type_: CONDITION.to_owned(),
+        status: "False".to_owned(),
+        reason: "SyncFailed".to_owned(),
+        message: why,
+        observed_generation: status.observed_generation,
+        last_transition_time: Time(now),
+    };
+    status.disruptions_allowed = 0;
+    status.conditions = Some(with(status.conditions.unwrap_or_default(), condition));
+    status
+}
+
+/// The conditions with one set anew; it keeps its time while its status stays.
+fn with(mut conditions: Vec<Condition>, mut new: Condition) -> Vec<Condition> {
+    match conditions.iter_mut().find(|c| c.type_ == new.type_) {
+        Some(known) => {
+            if known.status == new.status {
+                new.last_transition_time = known.last_transition_time.clone();
+            }
+            *known = new;
+        }
+        None => conditions.push(new),
+    }
+    conditions
 }
 
 #[cfg(test)]
@@ -396,5 +479,18 @@ mod tests {
         check(None, Some("50%"), 3, 3, (3, 1));
         check(None, Some("9"), 3, 3, (3, 0));
         check(None, Some("1"), 2, 0, (0, 0));
+    }
+
+    #[test]
+    fn selectors_as_they_are_printed() {
+        let selector = serde_json::from_value(serde_json::json!({
+            "matchLabels": {"b": "2", "a": "1"},
+            "matchExpressions": [{"key": "c", "operator": "In", "values": ["x", "y"]}],
+        }));
+        assert_eq!(
+            printed(selector.ok().as_ref()),
+            "&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},MatchExpressions:[]LabelSelectorRequirement{\
+             LabelSelectorRequirement{Key:c,Operator:In,Values:[x y],},},}"
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
-    ContainerStateWaiting, ContainerStatus, HostIP, Pod, PodCondition, PodIP, PodStatus,
+    ContainerStateWaiting, ContainerStatus, HostIP, Pod, PodCondition, PodIP, PodReadinessGate,
+    PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -43,7 +44,10 @@ pub(super) fn next(
     }
     match status.phase.as_deref() {
         Some("Succeeded" | "Failed") => Next::Nothing,
-        Some("Running") => running(pod, &wishes, &status, now),
+        Some("Running") => match through_gates(pod, &status, now) {
+            Some(report) => Next::Report(report),
+            None => running(pod, &wishes, &status, now),
+        },
         _ => {
             let since = condition_time(&status, "PodScheduled")
                 .or(pod.metadata.creation_timestamp.as_ref().map(|t| t.0))
@@ -123,19 +127,11 @@ fn conditions(pod: &Pod, ready: bool, reason: &str, now: Timestamp) -> Vec<PodCo
         "PodFailed" => Some(("PodFailed", String::new())),
         _ => Some(why("ContainersNotReady")),
     };
-    let gated = pod
-        .spec
-        .as_ref()
-        .is_some_and(|s| s.readiness_gates.iter().flatten().next().is_some());
-    let gates = || {
-        let message = "corresponding condition of pod readiness gate does not exist.".to_owned();
-        Some(("ReadinessGatesNotReady", message))
-    };
     let completed = (reason == "PodCompleted").then(|| ("PodCompleted", String::new()));
-    let ready_condition = match (ready, gated) {
-        (true, false) => condition("Ready", true, None, now),
-        (true, true) => condition("Ready", false, gates(), now),
-        (false, _) => condition("Ready", false, unready(), now),
+    let ready_condition = if ready {
+        gated_ready(pod, now)
+    } else {
+        condition("Ready", false, unready(), now)
     };
     let scheduled = pod
         .status
@@ -157,6 +153,52 @@ fn conditions(pod: &Pod, ready: bool, reason: &str, now: Timestamp) -> Vec<PodCo
         all.push(condition("PodScheduled", true, None, now));
     }
     all
+}
+
+/// The condition Ready of a pod whose containers are: what it names as its readiness gates has to be true as well.
+fn gated_ready(pod: &Pod, now: Timestamp) -> PodCondition {
+    let status = pod.status.as_ref();
+    let closed = |gate: &PodReadinessGate| {
+        let gate = &gate.condition_type;
+        let present = status
+            .and_then(|s| s.conditions.as_ref())
+            .and_then(|all| all.iter().find(|c| c.type_ == *gate));
+        match present {
+            None => Some(format!(
+                "corresponding condition of pod readiness gate {gate:?} does not exist."
+            )),
+            Some(c) if c.status == "True" => None,
+            Some(c) => Some(format!(
+                "the status of pod readiness gate {gate:?} is not \"True\", but {}",
+                c.status
+            )),
+        }
+    };
+    let gates = pod.spec.iter().flat_map(|s| &s.readiness_gates).flatten();
+    let closed: Vec<String> = gates.filter_map(closed).collect();
+    let why = (!closed.is_empty()).then(|| ("ReadinessGatesNotReady", closed.join(", ")));
+    condition("Ready", closed.is_empty(), why, now)
+}
+
+/// What a pod with readiness gates says of itself when one of them has opened or closed.
+fn through_gates(pod: &Pod, status: &PodStatus, now: Timestamp) -> Option<Box<PodStatus>> {
+    pod.spec.as_ref()?.readiness_gates.as_ref()?.first()?;
+    let all = status.conditions.as_ref()?;
+    let find = |type_: &str| all.iter().find(|c| c.type_ == type_);
+    find("ContainersReady").filter(|c| c.status == "True")?;
+    let mut ready = gated_ready(pod, now);
+    if let Some(present) = find("Ready") {
+        if (&present.status, &present.message) == (&ready.status, &ready.message) {
+            return None;
+        }
+        if present.status == ready.status {
+            ready.last_transition_time = present.last_transition_time.clone();
+        }
+    }
+    Some(Box::new(PodStatus {
+        conditions: Some(vec![ready]),
+        ..PodStatus::default()
+    }))
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
@@ -557,6 +599,48 @@ mod tests {
             "wait 5",
         );
         check(none(), none(), &json!({"phase": "Succeeded"}), 5, "nothing");
+    }
+
+    #[test]
+    fn readiness_gates() {
+        let check = |gate: Option<&str>, said: (&str, Option<&str>), expected: Option<&str>| {
+            let mut conditions = json!([
+                {"type": "ContainersReady", "status": "True"},
+                {"type": "Ready", "status": said.0, "message": said.1},
+            ]);
+            if let (Some(status), Some(all)) = (gate, conditions.as_array_mut()) {
+                all.push(json!({"type": "x/open", "status": status}));
+            }
+            let pod = pod(
+                json!({}),
+                json!({"readinessGates": [{"conditionType": "x/open"}]}),
+                json!({"phase": "Running", "conditions": conditions}),
+            );
+            let found = match next(&pod, None, || None, at(0)) {
+                Next::Report(status) => status.conditions.map(|all| {
+                    let ready = &all[0];
+                    format!(
+                        "{} {} {}",
+                        ready.type_,
+                        ready.status,
+                        ready.message.as_deref().unwrap_or_default()
+                    )
+                }),
+                _ => None,
+            };
+            assert_eq!(found.as_deref(), expected, "{gate:?} {said:?}");
+        };
+        let absent = "corresponding condition of pod readiness gate \"x/open\" does not exist.";
+        let closed = "the status of pod readiness gate \"x/open\" is not \"True\", but False";
+        check(None, ("False", Some(absent)), None);
+        check(Some("True"), ("False", Some(absent)), Some("Ready True "));
+        check(Some("True"), ("True", None), None);
+        check(
+            Some("False"),
+            ("True", None),
+            Some(&format!("Ready False {closed}")),
+        );
+        check(Some("False"), ("False", Some(closed)), None);
     }
 
     #[test]

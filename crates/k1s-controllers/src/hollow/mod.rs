@@ -124,6 +124,7 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
     }
     let namespace = pod.namespace().unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let taken = std::cell::OnceCell::new();
     let address = || {
         if pod
             .spec
@@ -132,7 +133,8 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
         {
             host::address(&node).map(str::to_owned)
         } else {
-            context.pods.take()
+            let address = context.pods.take()?;
+            Some(taken.get_or_init(|| address).clone())
         }
     };
     match next(pod, host::address(&node), address, Timestamp::now()) {
@@ -142,7 +144,12 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
             let patch = serde_json::json!({"metadata": {"uid": pod.uid()}, "status": *status});
             let patch = Patch::Strategic(patch);
             let params = PatchParams::default();
-            match pods.patch_status(&pod.name_any(), &params, &patch).await {
+            let patched = pods.patch_status(&pod.name_any(), &params, &patch).await;
+            if patched.is_err() {
+                // Nobody has it.
+                context.pods.release(taken.get().map(String::as_str));
+            }
+            match patched {
                 Ok(_) => Ok(Action::await_change()),
                 Err(error) if error.is_not_found() => Ok(Action::await_change()),
                 Err(error) => Err(error.into()),

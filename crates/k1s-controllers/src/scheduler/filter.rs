@@ -39,6 +39,8 @@ pub(super) struct Cycle<'a> {
     neighbours: Neighbours,
     spread: Vec<Domains>,
     volumes: &'a Volumes,
+    /// How often others use claims that it must have for itself.
+    disputes: i64,
     /// The only nodes that its affinity names, if it names any.
     named: Option<BTreeSet<&'a str>>,
 }
@@ -50,7 +52,10 @@ impl<'a> Cycle<'a> {
         namespaces: &'a Namespaces,
         volumes: &'a Volumes,
     ) -> Self {
+        let others = nodes.clone().flat_map(|node| node.pods.values());
+        let disputes = others.map(|other| disputes(pod, other, volumes)).sum();
         Self {
+            disputes,
             neighbours: Neighbours::count(pod, nodes.clone(), namespaces),
             spread: spread::required(pod, nodes),
             pod,
@@ -76,6 +81,7 @@ impl<'a> Cycle<'a> {
         for domains in &mut self.spread {
             domains.add(self.pod, other, node, by);
         }
+        self.disputes += by * disputes(self.pod, other, self.volumes);
     }
 
     /// Whether the pod may be put on the node.
@@ -114,6 +120,12 @@ impl<'a> Cycle<'a> {
             ));
         }
         room(&pod.requests, node)?;
+        if self.disputes > 0 {
+            return Err(Refusal::one(
+                "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+                true,
+            ));
+        }
         self.volumes
             .check(node)
             .map_err(|(reason, resolvable)| Refusal::one(reason, resolvable))?;
@@ -142,6 +154,15 @@ impl<'a> Cycle<'a> {
                     true,
                 ),
             })
+    }
+}
+
+/// How many claims that a pod must have for itself another one uses.
+fn disputes(pod: &PodInfo, other: &PodInfo, volumes: &Volumes) -> i64 {
+    if pod.namespace() == other.namespace() {
+        volumes.disputes(&other.pod)
+    } else {
+        0
     }
 }
 

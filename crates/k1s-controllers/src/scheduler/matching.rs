@@ -2,7 +2,7 @@
 //! Whether a node has the labels that a pod wants, and whether a pod bears a node's taints.
 
 use k8s_openapi::api::core::v1::{
-    NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration,
+    NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
 };
 
 use super::node::NodeInfo;
@@ -10,18 +10,26 @@ use super::pod::{Map, PodInfo};
 
 /// Whether a node meets the pod's `nodeSelector` and required node affinity.
 pub(super) fn wanted(pod: &PodInfo, node: &NodeInfo) -> bool {
-    let has = |key: &String, value: &String| node.label(key) == Some(value);
-    let selected = pod
-        .node_selector()
-        .is_none_or(|wanted| wanted.iter().all(|(key, value)| has(key, value)));
-    selected
-        && pod
-            .node_affinity()
-            .and_then(|a| {
-                a.required_during_scheduling_ignored_during_execution
-                    .as_ref()
-            })
-            .is_none_or(|selector| selects(selector, node.name(), node.labels()))
+    let spec = pod.pod.spec.as_ref();
+    spec.is_none_or(|spec| wants(spec, node.name(), node.labels()))
+}
+
+/// Whether `nodeSelector` and required node affinity accept a node of that name and labels.
+pub(crate) fn wants(spec: &PodSpec, name: &str, labels: Option<&Map>) -> bool {
+    let has = |key: &String| labels.and_then(|labels| labels.get(key));
+    let affinity = spec
+        .affinity
+        .as_ref()
+        .and_then(|a| a.node_affinity.as_ref());
+    let required = affinity.and_then(|a| {
+        a.required_during_scheduling_ignored_during_execution
+            .as_ref()
+    });
+    spec.node_selector
+        .iter()
+        .flatten()
+        .all(|(key, value)| has(key) == Some(value))
+        && required.is_none_or(|selector| selects(selector, name, labels))
 }
 
 /// Whether a node selector selects a node of that name and labels: any term, and all of the term.
@@ -98,10 +106,19 @@ pub(crate) fn any_tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
 
 /// Whether a pod may be put on a node in spite of its taints.
 pub(super) fn bears(pod: &PodInfo, node: &NodeInfo) -> bool {
-    node.taints()
+    !keep_off(
+        node.taints(),
+        &["NoSchedule", "NoExecute"],
+        pod.tolerations(),
+    )
+}
+
+/// Whether a taint of one of the effects is not tolerated.
+pub(crate) fn keep_off(taints: &[Taint], effects: &[&str], tolerations: &[Toleration]) -> bool {
+    let mut taints = taints
         .iter()
-        .filter(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"))
-        .all(|taint| any_tolerates(pod.tolerations(), taint))
+        .filter(|taint| effects.contains(&taint.effect.as_str()));
+    taints.any(|taint| !any_tolerates(tolerations, taint))
 }
 
 #[cfg(test)]

@@ -9,19 +9,20 @@ use super::filter::Refusal;
 /// What is said when there are no nodes at all.
 pub(super) const NO_NODES: &str = "no nodes available to schedule pods";
 
-/// The message for a pod that fits on none of `nodes` nodes: what was wrong before they were looked at or, for each of them,
-/// why not; and why no preemption helps.
+/// The message for a pod of which something was wrong before nodes were looked at. That kube-scheduler's search for a
+/// preemption then finds nothing of what it expects stands in its message too.
+pub(super) fn hopeless(nodes: usize, why: &str) -> String {
+    format!("0/{nodes} nodes are available: {why}. not found")
+}
+
+/// The message for a pod that fits on none of `nodes` nodes: for each of them why not, and why no preemption helps.
 pub(super) fn unschedulable<'a>(
     nodes: usize,
-    before: Option<&str>,
     refusals: impl Iterator<Item = &'a Refusal>,
     preemption: Option<&str>,
 ) -> String {
-    let mut message = format!("0/{nodes} nodes are available:");
-    match before {
-        Some(why) => message.push_str(&format!(" {why}.")),
-        None => message.push_str(&histogram(refusals.flat_map(|r| &r.reasons))),
-    }
+    let reasons = histogram(refusals.flat_map(|r| &r.reasons));
+    let mut message = format!("0/{nodes} nodes are available:{reasons}");
     if let Some(why) = preemption.filter(|why| !why.is_empty()) {
         message.push_str(&format!(" no new claims to deallocate, preemption: {why}"));
     }
@@ -83,19 +84,14 @@ mod tests {
             .into_iter(),
         );
         assert_eq!(
-            unschedulable(3, None, all.iter(), Some(&nothing)),
+            unschedulable(3, all.iter(), Some(&nothing)),
             "0/3 nodes are available: 1 Insufficient memory, 1 node(s) were unschedulable, 2 Insufficient cpu. \
              no new claims to deallocate, preemption: 0/3 nodes are available: \
              1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
         );
         assert_eq!(
-            unschedulable(
-                1,
-                Some("persistentvolumeclaim \"a\" not found"),
-                all.iter(),
-                None
-            ),
-            "0/1 nodes are available: persistentvolumeclaim \"a\" not found."
+            hopeless(1, "persistentvolumeclaim \"a\" not found"),
+            "0/1 nodes are available: persistentvolumeclaim \"a\" not found. not found"
         );
     }
 }

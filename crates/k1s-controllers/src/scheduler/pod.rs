@@ -244,10 +244,6 @@ impl PodInfo {
         affinity.node_affinity.as_ref()
     }
 
-    pub(super) fn node_selector(&self) -> Option<&Map> {
-        self.pod.spec.as_ref()?.node_selector.as_ref()
-    }
-
     /// The node that the pod names itself, or was put on.
     pub(super) fn node_name(&self) -> Option<&str> {
         let name = self.pod.spec.as_ref()?.node_name.as_deref()?;

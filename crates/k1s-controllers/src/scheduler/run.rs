@@ -22,7 +22,7 @@ use super::pod::{PodInfo, selector};
 use super::preemption::{self, Budget, Candidate};
 use super::queue::Queue;
 use super::state::State;
-use super::volumes::{Shelf, Volumes};
+use super::volumes::{Choice, Shelf, Volumes};
 use super::write::Writer;
 use super::{message, score};
 use crate::cache::{Cache, Change, Kind};
@@ -207,10 +207,8 @@ struct Scheduler {
 /// What a try came to.
 enum Outcome {
     Node(String),
-    Nowhere {
-        before: Option<String>,
-        refusals: Vec<(String, Refusal)>,
-    },
+    /// For each node the reasons.
+    Nowhere(Vec<(String, Refusal)>),
 }
 
 impl Scheduler {
@@ -360,16 +358,15 @@ impl Scheduler {
         let volumes = match Volumes::of(&pod.pod, &self.lookup) {
             Ok(volumes) => volumes,
             Err(why) => {
-                self.nowhere(pod, Some(why), Vec::new(), &Volumes::default());
+                let message = message::hopeless(self.state.nodes().count(), &why);
+                self.fail(pod, message, None, None);
                 return;
             }
         };
         match self.decide(pod, &volumes) {
             Outcome::Node(node) if volumes.waits() => self.give_volumes(pod, &volumes, node),
             Outcome::Node(node) => self.bind(pod, node),
-            Outcome::Nowhere { before, refusals } => {
-                self.nowhere(pod, before, refusals, &volumes);
-            }
+            Outcome::Nowhere(refusals) => self.nowhere(pod, refusals, &volumes),
         }
     }
 
@@ -384,10 +381,7 @@ impl Scheduler {
             }
         }
         if fitting.is_empty() {
-            return Outcome::Nowhere {
-                before: None,
-                refusals,
-            };
+            return Outcome::Nowhere(refusals);
         }
         let best: Vec<&NodeInfo> = if let [only] = fitting.as_slice() {
             vec![*only]
@@ -444,6 +438,12 @@ impl Scheduler {
             .unwrap_or_default();
         let (writer, heard, pod) = (self.writer.clone(), self.heard.clone(), pod.clone());
         tokio::spawn(async move {
+            let made = choices
+                .iter()
+                .any(|(_, choice)| matches!(choice, Choice::Provision));
+            if made && pod.nominated() != Some(node.as_str()) {
+                writer.nominate(&pod, Some(&node)).await;
+            }
             if let Err(error) = writer.give_volumes(&choices, &node).await {
                 tracing::debug!(pod = pod.name(), node, %error, "volumes");
             }
@@ -452,18 +452,10 @@ impl Scheduler {
     }
 
     /// No node does: others may have to go.
-    fn nowhere(
-        &mut self,
-        pod: &Arc<PodInfo>,
-        before: Option<String>,
-        refusals: Vec<(String, Refusal)>,
-        volumes: &Volumes,
-    ) {
+    fn nowhere(&mut self, pod: &Arc<PodInfo>, refusals: Vec<(String, Refusal)>, volumes: &Volumes) {
         let count = self.state.nodes().count();
         let all = refusals.iter().map(|(_, refusal)| refusal);
-        let say = |preemption: Option<&str>| {
-            message::unschedulable(count, before.as_deref(), all.clone(), preemption)
-        };
+        let say = |preemption: Option<&str>| message::unschedulable(count, all.clone(), preemption);
         if let Some(why) = self.may_not_preempt(pod, &refusals) {
             let message = say(Some(why));
             self.fail(pod, message, None, None);
@@ -551,7 +543,7 @@ impl Scheduler {
             let nominated = nominated.as_ref().map(Option::as_deref);
             writer.unschedulable(&pod, &message, nominated).await;
             for other in given_up {
-                writer.forget_nomination(&other).await;
+                writer.nominate(&other, None).await;
             }
             if let Some(candidate) = candidate {
                 for victim in &candidate.victims {

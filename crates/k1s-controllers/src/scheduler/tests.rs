@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::storage::v1::StorageClass;
 use serde_json::{Value, json};
 
 use super::filter::{Cycle, Refusal};
 use super::pod::PodInfo;
 use super::preemption;
 use super::state::State;
-use super::volumes::Volumes;
+use super::volumes::{Shelf, Volumes};
 
 fn pod(name: &str, more: &Value) -> Arc<PodInfo> {
     let mut pod = json!({
@@ -50,6 +52,50 @@ fn refusals(state: &State, pod: &PodInfo) -> Vec<(String, Option<Refusal>)> {
         .nodes()
         .map(|node| (node.name().to_owned(), cycle.check(node).err()))
         .collect()
+}
+
+/// A claim that one pod may use at a time.
+struct OneClaim;
+
+impl Shelf for OneClaim {
+    fn claim(&self, _: &str, name: &str) -> Option<Arc<PersistentVolumeClaim>> {
+        let claim = json!({
+            "metadata": {"name": name, "annotations": {"pv.kubernetes.io/bind-completed": "yes"}},
+            "spec": {"accessModes": ["ReadWriteOncePod"], "volumeName": "v"},
+        });
+        serde_json::from_value(claim).ok().map(Arc::new)
+    }
+
+    fn volume(&self, _: &str) -> Option<Arc<PersistentVolume>> {
+        Some(Arc::default())
+    }
+
+    fn volumes(&self) -> Vec<Arc<PersistentVolume>> {
+        Vec::new()
+    }
+
+    fn class(&self, _: &str) -> Option<Arc<StorageClass>> {
+        None
+    }
+}
+
+#[test]
+fn a_claim_for_one_pod() {
+    let with = |claim: &str| json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]});
+    let check = |claim: &str, allowed: bool| {
+        let state = cluster(&[("a", with("c"))]);
+        let pod = pod("new", &with(claim));
+        let volumes = Volumes::of(&pod.pod, &OneClaim).unwrap();
+        let mut cycle = Cycle::new(&pod, state.nodes(), &state.namespaces, &volumes);
+        for node in state.nodes() {
+            assert_eq!(cycle.check(node).is_ok(), allowed, "{claim}");
+        }
+        let (node, other) = (state.node("a").unwrap(), state.place_of("p0").unwrap());
+        cycle.remove(&other.1, node);
+        assert_eq!(cycle.check(node), Ok(()), "{claim}");
+    };
+    check("c", false);
+    check("d", true);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The claims of a pod: whether it can be scheduled at all, and on which nodes its volumes can be had.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k1s_core::quantity::Quantity;
@@ -25,6 +26,8 @@ pub(super) struct Volumes {
     bound: Vec<Arc<PersistentVolume>>,
     /// Claims that wait for a pod, with the volumes that would do.
     waiting: Vec<Waiting>,
+    /// The names of claims that one pod may use at a time.
+    exclusive: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +102,9 @@ impl Volumes {
             if claim.metadata.deletion_timestamp.is_some() {
                 return Err(format!("persistentvolumeclaim {name:?} is being deleted"));
             }
+            if is_exclusive(&claim) {
+                volumes.exclusive.insert(name);
+            }
             let complete = claim.annotations().contains_key(BIND_COMPLETED);
             if let Some(volume) = volume.filter(|name| !name.is_empty() && complete) {
                 let Some(volume) = shelf.volume(&volume) else {
@@ -121,6 +127,15 @@ impl Volumes {
             return Err("pod has unbound immediate PersistentVolumeClaims".into());
         }
         Ok(volumes)
+    }
+
+    /// How many claims another pod of the same namespace uses that it must have for itself.
+    pub(super) fn disputes(&self, other: &Pod) -> i64 {
+        if self.exclusive.is_empty() {
+            return 0;
+        }
+        let disputed = claim_names(other).filter(|(name, _)| self.exclusive.contains(name));
+        i64::try_from(disputed.count()).unwrap_or(i64::MAX)
     }
 
     /// Whether the volumes can be had on the node.
@@ -164,6 +179,11 @@ impl Volumes {
             })
             .collect()
     }
+}
+
+fn is_exclusive(claim: &PersistentVolumeClaim) -> bool {
+    let modes = claim.spec.as_ref().and_then(|s| s.access_modes.as_ref());
+    modes.is_some_and(|modes| modes.iter().any(|mode| mode == "ReadWriteOncePod"))
 }
 
 fn reaches(volume: &PersistentVolume, node: &NodeInfo) -> bool {

@@ -16,6 +16,7 @@ use super::NAME;
 use super::pod::PodInfo;
 use super::volumes::Choice;
 use crate::error::Refusal as _;
+use crate::workload::pod::with_condition;
 
 /// Events that wait to be written; more are dropped.
 const WAITING_EVENTS: usize = 10_000;
@@ -122,12 +123,12 @@ impl Writer {
         }
         let mut condition = json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+            "observedGeneration": pod.pod.metadata.generation,
         });
         if !was_false {
             condition["lastTransitionTime"] = json!(Time(Timestamp::now()));
         }
-        let mut patch =
-            json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": [condition]}});
+        let mut patch = with_condition(&pod.pod, &condition);
         if let Some(node) = nominated {
             patch["status"]["nominatedNodeName"] = json!(node);
         }
@@ -153,13 +154,10 @@ impl Writer {
             let condition = json!({
                 "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
                 "message": format!("{NAME}: preempting to accommodate a higher priority pod"),
-                "lastTransitionTime": Time(Timestamp::now()),
+                "lastTransitionTime": Time(Timestamp::now()), "observedGeneration": victim.pod.metadata.generation,
             });
-            self.patch_status(
-                victim,
-                json!({"metadata": {"uid": victim.uid()}, "status": {"conditions": [condition]}}),
-            )
-            .await;
+            self.patch_status(victim, with_condition(&victim.pod, &condition))
+                .await;
             let params = DeleteParams {
                 preconditions: Some(Preconditions {
                     uid: Some(victim.uid().to_owned()),
@@ -178,9 +176,9 @@ impl Writer {
         self.tell(victim, EventType::Normal, "Preempted", "Preempting", note);
     }
 
-    /// A pod waits for room on no node any more.
-    pub(super) async fn forget_nomination(&self, pod: &PodInfo) {
-        let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"nominatedNodeName": null}});
+    /// Says for which node a pod waits: for room there, or for a volume; none if for no node any more.
+    pub(super) async fn nominate(&self, pod: &PodInfo, node: Option<&str>) {
+        let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"nominatedNodeName": node}});
         self.patch_status(pod, patch).await;
     }
 

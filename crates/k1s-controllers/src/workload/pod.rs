@@ -7,6 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use serde_json::{Value, json};
 
 /// Says how much a user would mind losing the pod: those with the lowest number go first.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -27,6 +28,20 @@ pub(crate) fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodConditio
         .iter()
         .flatten()
         .find(|condition| condition.type_ == type_)
+}
+
+/// A patch of the status that sets a condition, a new one behind those that are there; it holds for this very pod.
+pub(crate) fn with_condition(pod: &Pod, condition: &Value) -> Value {
+    let present = pod.status.iter().flat_map(|s| &s.conditions).flatten();
+    let mut order: Vec<Value> = present.map(|c| json!({"type": c.type_})).collect();
+    let new = json!({"type": condition["type"]});
+    if !order.contains(&new) {
+        order.push(new);
+    }
+    json!({
+        "metadata": {"uid": pod.uid()},
+        "status": {"$setElementOrder/conditions": order, "conditions": [condition]},
+    })
 }
 
 /// It has ended, for better or worse.

@@ -166,20 +166,20 @@ async fn collect(client: &Client, pod: &Pod, why: Why) -> Result {
             Why::Orphan => Some("PodGC: node no longer exists"),
             _ => None,
         };
-        let conditions = message.map(|message| {
-            json!([{
-                "type": "DisruptionTarget",
-                "status": "True",
-                "reason": "DeletionByPodGC",
-                "message": message,
-                "lastTransitionTime": now,
-            }])
-        });
-        let mut status = json!({"phase": "Failed"});
-        if let (Some(conditions), Some(status)) = (conditions, status.as_object_mut()) {
-            status.insert("conditions".into(), conditions);
-        }
-        let patch = Patch::Strategic(json!({"metadata": {"uid": pod.uid()}, "status": status}));
+        let mut patch = match message {
+            Some(message) => {
+                let condition = json!({
+                    "type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC",
+                    "message": message, "lastTransitionTime": now,
+                    "observedGeneration": pod.metadata.generation,
+                });
+                pod::with_condition(pod, &condition)
+            }
+            None => json!({"metadata": {"uid": pod.uid()}}),
+        };
+        patch["status"]["phase"] = json!("Failed");
+        patch["status"]["observedGeneration"] = json!(pod.metadata.generation);
+        let patch = Patch::Strategic(patch);
         match api
             .patch_status(&name, &PatchParams::default(), &patch)
             .await

@@ -19,6 +19,7 @@ use crate::error::{Refusal as _, Result};
 use crate::recorder::Recorder;
 use crate::scheduler::matching::tolerates;
 use crate::setup::Setup;
+use crate::workload::pod::with_condition;
 
 struct Context {
     client: Client,
@@ -149,9 +150,9 @@ async fn evict(context: &Context, pod: &Pod, uid: &str) -> Result {
     let condition = json!({
         "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",
         "message": "Taint manager: deleting due to NoExecute taint",
-        "lastTransitionTime": Time(Timestamp::now()),
+        "lastTransitionTime": Time(Timestamp::now()), "observedGeneration": pod.metadata.generation,
     });
-    let patch = json!({"metadata": {"uid": uid}, "status": {"conditions": [condition]}});
+    let patch = with_condition(pod, &condition);
     let params = DeleteParams {
         preconditions: Some(Preconditions {
             uid: Some(uid.to_owned()),

@@ -2,6 +2,7 @@
 //! Nodes that are not heard of: neither their lease nor their status has been renewed for a while.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -23,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(50);
 /// How long a node may take to be heard of for the first time.
 const START_GRACE: Duration = Duration::from_secs(60);
 const LEASES: &str = "kube-node-lease";
-const CONDITIONS: [&str; 4] = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
+const CONDITIONS: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
 
 /// The last sign of life of a node: what it was, and when it was seen here. The node's own clock is not believed.
 struct Heard {
@@ -38,6 +39,8 @@ struct Watch {
     pods: Cache<Pod>,
     recorder: Recorder,
     heard: HashMap<String, Heard>,
+    /// The nodes that were there when they were last looked at, by name.
+    known: HashMap<String, Arc<Node>>,
 }
 
 /// Registers the watch over nodes.
@@ -49,6 +52,7 @@ pub(super) fn start(setup: &mut Setup) {
         pods: setup.cache(),
         recorder: setup.recorder("node-controller"),
         heard: HashMap::new(),
+        known: HashMap::new(),
     };
     setup.task(async move {
         loop {
@@ -63,6 +67,7 @@ impl Watch {
         let nodes = self.nodes.store().state();
         self.heard
             .retain(|name, _| nodes.iter().any(|node| node.name_any() == *name));
+        self.tell_of_new(&nodes);
         for node in nodes {
             let name = node.name_any();
             let sign = sign_of_life(&node, self.leases.get(LEASES, &name).as_deref());
@@ -85,6 +90,27 @@ impl Watch {
                 self.lose(&node, conditions).await;
             }
         }
+    }
+
+    /// Records which nodes have come and gone.
+    fn tell_of_new(&mut self, nodes: &[Arc<Node>]) {
+        let there: HashMap<String, Arc<Node>> = nodes
+            .iter()
+            .map(|node| (node.name_any(), node.clone()))
+            .collect();
+        for (name, node) in &there {
+            if !self.known.contains_key(name) {
+                let note = format!("Node {name} event: Registered Node {name} in Controller");
+                self.recorder.normal(node.as_ref(), "RegisteredNode", note);
+            }
+        }
+        for (name, node) in &self.known {
+            if !there.contains_key(name) {
+                let note = format!("Node {name} event: Removing Node {name} from Controller");
+                self.recorder.normal(node.as_ref(), "RemovingNode", note);
+            }
+        }
+        self.known = there;
     }
 
     /// Nobody knows how the node is: it says so, and its pods count as not ready.

@@ -10,9 +10,9 @@ use kube::api::{DeleteParams, PostParams};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt as _};
-use md5::Digest as _;
 
-use super::{HEADLESS, is_headless, pods, publishes_unready, selector, selects, services};
+use super::trigger::{self, Triggers};
+use super::{HEADLESS, digest, is_headless, pods, publishes_unready, selector, selects, services};
 use crate::cache::Cache;
 use crate::error::{Refusal as _, Result};
 use crate::setup::Setup;
@@ -27,6 +27,7 @@ struct Context {
     client: Client,
     pods: Cache<Pod>,
     endpoints: Cache<Endpoints>,
+    triggers: Triggers,
 }
 
 /// Registers the Endpoints controller.
@@ -48,6 +49,7 @@ pub(crate) fn start(setup: &mut Setup) {
         client,
         pods,
         endpoints,
+        triggers: Triggers::new(&all),
     };
     setup.controller(
         "endpoints",
@@ -92,6 +94,7 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
     let pods = context
         .pods
         .in_namespace(&namespace, |pod| selects(service, pod));
+    let time = context.triggers.of(service, pods.iter().map(AsRef::as_ref));
     let subsets = subsets(service, pods.iter().map(AsRef::as_ref));
     let (subsets, cut) = within_capacity(subsets);
     let present = context.endpoints.get(&namespace, &name);
@@ -110,7 +113,8 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
     if cut {
         annotations.insert(OVER_CAPACITY.to_owned(), "truncated".to_owned());
     }
-    wanted.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
+    wanted.metadata.annotations = Some(annotations);
+    trigger::note(&mut wanted.metadata.annotations, time);
     wanted.subsets = (!subsets.is_empty()).then_some(subsets);
     let api: Api<Endpoints> = Api::namespaced(context.client.clone(), &namespace);
     let params = PostParams::default();
@@ -125,7 +129,10 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
 
 fn same(present: &Endpoints, wanted: &Endpoints) -> bool {
     present.metadata.labels == wanted.metadata.labels
-        && present.metadata.annotations == wanted.metadata.annotations
+        && trigger::same_otherwise(
+            present.metadata.annotations.as_ref(),
+            wanted.metadata.annotations.as_ref(),
+        )
         && present.subsets.as_deref().unwrap_or_default()
             == wanted.subsets.as_deref().unwrap_or_default()
 }
@@ -146,7 +153,7 @@ fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<En
     let mut addresses: BTreeMap<(String, String), (EndpointAddress, bool, Vec<PortKey>)> =
         BTreeMap::new();
     for pod in pods {
-        if pods::has_ended(pod) || pods::is_terminating(pod) {
+        if pods::is_finished(pod) || pods::is_going(pod) && !unready_too {
             continue;
         }
         let v6 = family.as_deref() == Some("IPv6");
@@ -194,23 +201,15 @@ fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<En
     }
     by_ports
         .into_iter()
-        .map(|(mut ports, subset)| {
-            ports.sort_by_cached_key(digest);
+        .map(|(ports, subset)| {
+            let mut ports: Vec<EndpointPort> = ports.into_iter().map(port).collect();
+            ports.sort_by_cached_key(digest::of_port);
             EndpointSubset {
-                ports: (!ports.is_empty()).then(|| ports.into_iter().map(port).collect()),
+                ports: (!ports.is_empty()).then_some(ports),
                 ..subset
             }
         })
         .collect()
-}
-
-/// What Kubernetes orders the ports of a subset by: a digest of how its language prints them.
-fn digest((name, port, protocol, app_protocol): &PortKey) -> [u8; 16] {
-    let app_protocol = app_protocol.as_deref().unwrap_or("<nil>");
-    let printed = format!(
-        "(v1.EndpointPort){{Name:(string){name} Port:(int32){port} Protocol:(v1.Protocol){protocol} AppProtocol:(*string){app_protocol}}}"
-    );
-    md5::Md5::digest(printed.as_bytes()).into()
 }
 
 fn port((name, port, protocol, app_protocol): PortKey) -> EndpointPort {

@@ -83,7 +83,6 @@ async fn reconcile(context: &Context, endpoints: &Endpoints) -> Result<Action> {
         Groups::new()
     };
     let mut labels = endpoints.metadata.labels.clone().unwrap_or_default();
-    labels.remove("endpoints.kubernetes.io/managed-by");
     labels.insert(SERVICE_NAME.to_owned(), name.clone());
     labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
     let mut annotations = endpoints.metadata.annotations.clone().unwrap_or_default();
@@ -97,6 +96,7 @@ async fn reconcile(context: &Context, endpoints: &Endpoints) -> Result<Action> {
         name,
         labels,
         annotations: Some(annotations),
+        trigger: None,
         owner,
     };
     let present: Vec<Arc<EndpointSlice>> = present;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where the pods of a service are to be found: Endpoints, EndpointSlices, and slices that mirror Endpoints made by hand.
 
+mod digest;
 mod endpoints;
 mod mirroring;
 mod pods;
 mod slices;
+mod trigger;
 mod write;
 
 use std::collections::BTreeMap;

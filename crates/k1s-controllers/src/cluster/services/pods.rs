@@ -5,24 +5,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
 
-/// Whether a pod is ready.
-pub(super) fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// Whether a pod has ended for good.
-pub(super) fn has_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
-}
-
-pub(super) fn is_terminating(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_some()
-}
+pub(super) use crate::workload::pod::{is_finished, is_going, is_ready};
 
 /// The addresses of a pod.
 pub(super) fn addresses(pod: &Pod) -> Vec<&str> {
@@ -49,7 +32,7 @@ pub(super) fn differ(old: &Pod, new: &Pod) -> bool {
         let spec = pod.spec.as_ref();
         spec.map(|s| (s.node_name.clone(), s.hostname.clone(), s.subdomain.clone()))
     };
-    is_terminating(old) != is_terminating(new)
+    is_going(old) != is_going(new)
         || is_ready(old) != is_ready(new)
         || addresses(old) != addresses(new)
         || old.metadata.labels != new.metadata.labels

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The EndpointSlices of a service.
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
+use k8s_openapi::api::discovery::v1::{
+    Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice, ForNode, ForZone,
+};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource as _, ResourceExt as _};
 
+use super::trigger::Triggers;
 use super::write::{Frame, Groups, MANAGED_BY, SERVICE_NAME, carry_out, group, plan};
 use super::{HEADLESS, is_headless, pods, publishes_unready, selector, selects, services};
 use crate::cache::Cache;
@@ -21,6 +24,7 @@ struct Context {
     pods: Cache<Pod>,
     nodes: Cache<Node>,
     slices: Cache<EndpointSlice>,
+    triggers: Triggers,
 }
 
 /// Registers the EndpointSlice controller.
@@ -37,6 +41,7 @@ pub(crate) fn start(setup: &mut Setup) {
         pods,
         nodes: setup.cache(),
         slices,
+        triggers: Triggers::new(&all),
     };
     setup.controller(
         "endpointslice",
@@ -66,6 +71,7 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
         let node = context.nodes.get("", node)?;
         node.labels().get(ZONE).cloned()
     };
+    let trigger = context.triggers.of(service, pods.iter().map(AsRef::as_ref));
     let groups = groups(service, pods.iter().map(AsRef::as_ref), zone);
     let present = context.slices.in_namespace(&namespace, |slice| {
         is_ours(slice) && slice.labels().get(SERVICE_NAME) == Some(&name)
@@ -88,6 +94,7 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
         name,
         labels,
         annotations: None,
+        trigger,
         owner,
     };
     let plan = plan(&frame, groups, &present);
@@ -110,7 +117,7 @@ fn groups<'a>(
     let ports = spec.ports.as_deref().unwrap_or_default();
     for family in families {
         let mut any = false;
-        for pod in all.clone().filter(|pod| !pods::has_ended(pod)) {
+        for pod in all.clone().filter(|pod| !pods::is_finished(pod)) {
             let addresses: Vec<String> = pods::addresses(pod)
                 .into_iter()
                 .filter(|ip| ip.contains(':') == (family == "IPv6"))
@@ -132,12 +139,13 @@ fn groups<'a>(
                 })
                 .collect();
             let serving = pods::is_ready(pod);
-            let terminating = pods::is_terminating(pod);
+            let terminating = pods::is_going(pod);
+            let ready = publishes_unready(service) || serving && !terminating;
             let node = pods::node_name(pod);
-            group(&mut groups, &family, at_pod).push(Endpoint {
+            let mut endpoint = Endpoint {
                 addresses,
                 conditions: Some(EndpointConditions {
-                    ready: Some(publishes_unready(service) || serving && !terminating),
+                    ready: Some(ready),
                     serving: Some(serving),
                     terminating: Some(terminating),
                 }),
@@ -146,11 +154,63 @@ fn groups<'a>(
                 node_name: node,
                 target_ref: Some(pods::reference(pod)),
                 ..Endpoint::default()
-            });
+            };
+            endpoint.hints = ready.then(|| hints(&spec, &endpoint)).flatten();
+            group(&mut groups, &family, at_pod).push(endpoint);
         }
         if !any {
             group(&mut groups, &family, Vec::new());
         }
     }
     groups
+}
+
+/// For whom an endpoint that is ready is meant first: those near it, where the service says so.
+fn hints(spec: &ServiceSpec, endpoint: &Endpoint) -> Option<EndpointHints> {
+    let node_too = match spec.traffic_distribution.as_deref()? {
+        "PreferClose" | "PreferSameZone" => false,
+        "PreferSameNode" => true,
+        _ => return None,
+    };
+    let zone = endpoint.zone.clone().map(|name| vec![ForZone { name }]);
+    let node = endpoint.node_name.clone().filter(|_| node_too);
+    let node = node.map(|name| vec![ForNode { name }]);
+    (zone.is_some() || node.is_some()).then_some(EndpointHints {
+        for_zones: zone,
+        for_nodes: node,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn hints_by_traffic_distribution() {
+        let check = |distribution: Option<&str>, zone: Option<&str>, expected: Value| {
+            let spec = ServiceSpec {
+                traffic_distribution: distribution.map(str::to_owned),
+                ..ServiceSpec::default()
+            };
+            let endpoint = Endpoint {
+                zone: zone.map(str::to_owned),
+                node_name: Some("n".into()),
+                ..Endpoint::default()
+            };
+            assert_eq!(json!(hints(&spec, &endpoint)), expected, "{distribution:?}");
+        };
+        let zone = json!([{"name": "z"}]);
+        let node = json!([{"name": "n"}]);
+        check(None, Some("z"), Value::Null);
+        check(Some("PreferClose"), Some("z"), json!({"forZones": zone}));
+        check(Some("PreferSameZone"), Some("z"), json!({"forZones": zone}));
+        check(Some("PreferSameZone"), None, Value::Null);
+        check(
+            Some("PreferSameNode"),
+            Some("z"),
+            json!({"forZones": zone, "forNodes": node}),
+        );
+        check(Some("PreferSameNode"), None, json!({"forNodes": node}));
+    }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 
-use super::Map;
+use super::{Map, digest, trigger};
 use crate::cache::Cache;
 use crate::error::{Refusal as _, Result};
 
@@ -28,6 +29,8 @@ pub(super) struct Frame {
     pub(super) name: String,
     pub(super) labels: Map,
     pub(super) annotations: Option<Map>,
+    /// When what led to this happened, if that is told.
+    pub(super) trigger: Option<Timestamp>,
     pub(super) owner: OwnerReference,
 }
 
@@ -35,8 +38,9 @@ pub(super) struct Frame {
 pub(super) fn group<'a>(
     groups: &'a mut Groups,
     address_type: &str,
-    ports: Vec<EndpointPort>,
+    mut ports: Vec<EndpointPort>,
 ) -> &'a mut Vec<Endpoint> {
+    ports.sort_by_cached_key(digest::of_slice_port);
     let key = ports
         .iter()
         .map(|p| {
@@ -180,8 +184,9 @@ fn slice_of(
     });
     slice.metadata.labels = Some(frame.labels.clone());
     if let Some(annotations) = &frame.annotations {
-        slice.metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
+        slice.metadata.annotations = Some(annotations.clone());
     }
+    trigger::note(&mut slice.metadata.annotations, frame.trigger);
     slice.metadata.owner_references = Some(vec![frame.owner.clone()]);
     slice.ports = (!ports.is_empty()).then(|| ports.to_vec());
     slice.endpoints = endpoints;
@@ -190,7 +195,10 @@ fn slice_of(
 
 fn same(present: &EndpointSlice, wanted: &EndpointSlice) -> bool {
     present.metadata.labels == wanted.metadata.labels
-        && present.metadata.annotations == wanted.metadata.annotations
+        && trigger::same_otherwise(
+            present.metadata.annotations.as_ref(),
+            wanted.metadata.annotations.as_ref(),
+        )
         && present.metadata.owner_references == wanted.metadata.owner_references
         && present.ports.as_deref().unwrap_or_default()
             == wanted.ports.as_deref().unwrap_or_default()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
     ObjectReference, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus,
-    PersistentVolumeStatus,
+    PersistentVolumeStatus, Pod,
 };
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -18,11 +18,11 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt as _};
 
-use super::choice::{choose, is_reserved, is_reserved_for, phase, satisfies};
+use super::choice::{choose, is_reserved, is_reserved_for, is_to_come, mismatch, phase};
 use crate::cache::{Cache, Queue};
 use crate::error::{Refusal as _, Result};
 use crate::recorder::Recorder;
-use crate::scheduler::volumes::{BIND_COMPLETED, class_of, waits};
+use crate::scheduler::volumes::{BIND_COMPLETED, claim_names, class_of, waits};
 use crate::setup::Setup;
 
 const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
@@ -39,6 +39,7 @@ struct Context {
     claims: Cache<PersistentVolumeClaim>,
     volumes: Cache<PersistentVolume>,
     classes: Cache<StorageClass>,
+    pods: Cache<Pod>,
     recorder: Recorder,
     /// One claim after another chooses, so that no two choose the same volume.
     turn: tokio::sync::Mutex<()>,
@@ -49,8 +50,10 @@ pub(crate) fn start(setup: &mut Setup) {
     let claims = setup.cache::<PersistentVolumeClaim>();
     let volumes = setup.cache::<PersistentVolume>();
     let classes = setup.cache::<StorageClass>();
+    let pods = setup.cache::<Pod>();
     let context = Arc::new(Context {
         client: setup.client(),
+        pods: pods.clone(),
         claims: claims.clone(),
         volumes: volumes.clone(),
         classes: classes.clone(),
@@ -67,6 +70,16 @@ pub(crate) fn start(setup: &mut Setup) {
             .map(|claim| ObjectRef::from_obj(claim.as_ref()))
             .collect::<Vec<_>>()
     };
+    // Of a claim that waits for a pod it is said which.
+    pods.feed(&claim_queue, |change| {
+        let new = change.new.as_deref().filter(|_| change.old.is_none());
+        let new = new.filter(|pod| !is_placed(pod));
+        let namespace = new.and_then(|pod| pod.namespace()).unwrap_or_default();
+        let names = new.into_iter().flat_map(claim_names);
+        names
+            .map(|(name, _)| ObjectRef::new(&name).within(&namespace))
+            .collect::<Vec<_>>()
+    });
     let of_classes = unbound.clone();
     classes.feed(&claim_queue, move |_| of_classes());
     volumes.feed(&claim_queue, move |change| {
@@ -116,6 +129,11 @@ fn claim_of(volume: &PersistentVolume) -> Option<ObjectRef<PersistentVolumeClaim
     let reference = volume.spec.as_ref()?.claim_ref.as_ref()?;
     let namespace = reference.namespace.as_deref()?;
     Some(ObjectRef::new(reference.name.as_deref()?).within(namespace))
+}
+
+fn is_placed(pod: &Pod) -> bool {
+    let node = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
+    node.is_some_and(|node| !node.is_empty())
 }
 
 fn volume_name(claim: &PersistentVolumeClaim) -> Option<&str> {
@@ -169,6 +187,9 @@ impl Context {
         };
         let status = PersistentVolumeClaimStatus {
             phase: Some("Lost".into()),
+            access_modes: None,
+            capacity: None,
+            current_volume_attributes_class_name: None,
             ..status
         };
         self.write_claim_status(claim.clone(), status).await?;
@@ -186,12 +207,12 @@ impl Context {
                 return self.bind(claim, &volume).await;
             }
             if is_reserved(&volume) {
+                let note = format!("volume {name:?} already bound to a different claim.");
+                self.recorder.warning(claim, "FailedBinding", note);
                 return Ok(());
             }
-            if !satisfies(&volume, claim) {
-                let note = format!(
-                    "Cannot bind to requested volume {name:?}: requested PV is too small or does not match the claim"
-                );
+            if let Some(why) = mismatch(&volume, claim) {
+                let note = format!("Cannot bind to requested volume {name:?}: {why}");
                 self.recorder.warning(claim, "VolumeMismatch", note);
                 return Ok(());
             }
@@ -204,6 +225,9 @@ impl Context {
         let volumes = self.volumes.store().state();
         if let Some(volume) = choose(claim, &volumes, waiting) {
             return self.bind(claim, &volume).await;
+        }
+        if !waiting && is_to_come(claim, &volumes) {
+            return Ok(());
         }
         self.say_why(claim, &class_name, class.as_deref(), waiting);
         self.ask_provisioner(claim, class.as_deref(), waiting).await
@@ -218,8 +242,23 @@ impl Context {
     ) {
         match class {
             _ if waiting => {
-                let note = "waiting for first consumer to be created before binding".to_owned();
-                self.recorder.normal(claim, "WaitForFirstConsumer", note);
+                let pods = self.waiting_pods(claim);
+                let (reason, note) = match pods.as_slice() {
+                    [] => (
+                        "WaitForFirstConsumer",
+                        "waiting for first consumer to be created before binding".to_owned(),
+                    ),
+                    [one] => (
+                        "WaitForPodScheduled",
+                        format!("waiting for pod {one} to be scheduled"),
+                    ),
+                    several => {
+                        let names = several.join(",");
+                        let note = format!("waiting for pods {names} to be scheduled");
+                        ("WaitForPodScheduled", note)
+                    }
+                };
+                self.recorder.normal(claim, reason, note);
             }
             Some(class) if class.provisioner != NO_PROVISIONER => {
                 let note = format!(
@@ -239,6 +278,21 @@ impl Context {
                     .normal(claim, "FailedBinding", note.to_owned());
             }
         }
+    }
+
+    /// The pods without a node that use a claim.
+    fn waiting_pods(&self, claim: &PersistentVolumeClaim) -> Vec<String> {
+        let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+        let mut pods: Vec<String> = self
+            .pods
+            .in_namespace(&namespace, |pod| {
+                !is_placed(pod) && claim_names(pod).any(|(other, _)| other == name)
+            })
+            .iter()
+            .map(|pod| pod.name_any())
+            .collect();
+        pods.sort();
+        pods
     }
 
     /// Tells the provisioner of the class by annotations that a volume is wanted.
@@ -454,7 +508,14 @@ impl Context {
         let policy = spec.and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
         let external = volume.annotations().contains_key(PROVISIONED_BY)
             || spec.is_some_and(|s| s.csi.is_some());
-        if policy != Some("Delete") || external || volume.metadata.deletion_timestamp.is_some() {
+        if volume.metadata.deletion_timestamp.is_some() {
+            return Ok(());
+        }
+        if policy == Some("Recycle") {
+            let why = "No recycler plugin found for the volume!".to_owned();
+            return self.fail(volume, "VolumeFailedRecycle", why).await;
+        }
+        if policy != Some("Delete") || external {
             return Ok(());
         }
         let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
@@ -474,9 +535,14 @@ impl Context {
                 "error getting deleter volume plugin for volume {name:?}: no deletable volume plugin matched"
             ),
         };
-        self.recorder
-            .warning(volume, "VolumeFailedDelete", why.clone());
-        let Some(present) = volumes.get_opt(&name).await? else {
+        self.fail(volume, "VolumeFailedDelete", why).await
+    }
+
+    /// Nothing here can do what is to become of the volume.
+    async fn fail(&self, volume: &PersistentVolume, reason: &'static str, why: String) -> Result {
+        self.recorder.warning(volume, reason, why.clone());
+        let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
+        let Some(present) = volumes.get_opt(&volume.name_any()).await? else {
             return Ok(());
         };
         self.write_phase(&present, "Failed", Some(why)).await

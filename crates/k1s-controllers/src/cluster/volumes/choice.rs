@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::ResourceExt as _;
 
-use crate::cluster::volume_fit::fits;
+use crate::cluster::volume_fit::{fits, requested};
 use crate::scheduler::volumes::{capacity, class_of};
 
 /// Whether a volume is reserved for somebody.
@@ -38,7 +38,45 @@ fn class_of_volume(volume: &PersistentVolume) -> &str {
         .unwrap_or_default()
 }
 
-/// Whether a volume is what a claim that names it asks for.
+/// Why a volume is not what a claim that names it asks for, in kube-controller-manager's words; its labels are not asked.
+pub(super) fn mismatch(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> Option<String> {
+    let (asked, offered) = (claim.spec.as_ref()?, volume.spec.as_ref()?);
+    let mode = |mode: &Option<String>| mode.clone().unwrap_or_else(|| "Filesystem".into());
+    let modes = offered.access_modes.as_deref().unwrap_or_default();
+    let why = if volume.metadata.deletion_timestamp.is_some() {
+        let name = volume.name_any();
+        return Some(format!("the volume is marked for deletion {name:?}"));
+    } else if capacity(volume) < requested(claim) {
+        "requested PV is too small"
+    } else if class_of_volume(volume) != class_of(claim).unwrap_or_default() {
+        "storageClassName does not match"
+    } else if asked.volume_attributes_class_name != offered.volume_attributes_class_name {
+        "volumeAttributesClassName does not match"
+    } else if mode(&asked.volume_mode) != mode(&offered.volume_mode) {
+        "incompatible volumeMode"
+    } else if asked
+        .access_modes
+        .iter()
+        .flatten()
+        .any(|m| !modes.contains(m))
+    {
+        "incompatible accessMode"
+    } else {
+        return None;
+    };
+    Some(why.to_owned())
+}
+
+/// Whether a volume that is new, and not said to be available yet, is what a claim asks for.
+pub(super) fn is_to_come(claim: &PersistentVolumeClaim, volumes: &[Arc<PersistentVolume>]) -> bool {
+    volumes.iter().any(|volume| {
+        matches!(phase(volume), None | Some("" | "Pending"))
+            && !is_reserved(volume)
+            && satisfies(volume, claim)
+    })
+}
+
+/// Whether a volume is what a claim asks for.
 pub(super) fn satisfies(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> bool {
     class_of_volume(volume) == class_of(claim).unwrap_or_default() && fits(claim, volume)
 }

@@ -4,9 +4,11 @@
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{
     Affinity, Node, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod,
-    PodSpec, Taint, Toleration,
+    PodSpec, Toleration,
 };
 use kube::ResourceExt as _;
+
+use crate::scheduler::matching;
 
 /// The field of a node that its pods are bound by.
 const NODE_NAME: &str = "metadata.name";
@@ -34,7 +36,9 @@ pub(super) fn placement(set: &DaemonSet, node: &Node) -> Placement {
         return NOWHERE;
     };
     let named = template.node_name.as_deref().unwrap_or("");
-    if !named.is_empty() && named != node.name_any() || !is_wanted(template, node) {
+    if !named.is_empty() && named != node.name_any()
+        || !matching::wants(template, &node.name_any(), node.metadata.labels.as_ref())
+    {
         return NOWHERE;
     }
     let mut spec = template.clone();
@@ -45,84 +49,11 @@ pub(super) fn placement(set: &DaemonSet, node: &Node) -> Placement {
         .as_ref()
         .and_then(|spec| spec.taints.as_deref())
         .unwrap_or_default();
-    let keeps_off = |effects: &[&str]| {
-        taints.iter().any(|taint| {
-            effects.contains(&taint.effect.as_str())
-                && !tolerations
-                    .iter()
-                    .any(|toleration| tolerates(toleration, taint))
-        })
-    };
+    let keep_off = |effects: &[&str]| matching::keep_off(taints, effects, &tolerations);
     Placement {
-        should_run: !keeps_off(&["NoSchedule", "NoExecute"]),
-        may_stay: !keeps_off(&["NoExecute"]),
+        should_run: !keep_off(&["NoSchedule", "NoExecute"]),
+        may_stay: !keep_off(&["NoExecute"]),
     }
-}
-
-/// Whether selector and required affinity accept the node.
-fn is_wanted(spec: &PodSpec, node: &Node) -> bool {
-    let labels = node.labels();
-    let selected = spec
-        .node_selector
-        .iter()
-        .flatten()
-        .all(|(key, value)| labels.get(key) == Some(value));
-    let affinity = spec
-        .affinity
-        .as_ref()
-        .and_then(|affinity| affinity.node_affinity.as_ref());
-    let required = affinity.and_then(|a| {
-        a.required_during_scheduling_ignored_during_execution
-            .as_ref()
-    });
-    selected
-        && required.is_none_or(|required| {
-            required
-                .node_selector_terms
-                .iter()
-                .any(|term| meets(term, node))
-        })
-}
-
-/// A term without requirements is met by no node.
-fn meets(term: &NodeSelectorTerm, node: &Node) -> bool {
-    let (labels, name) = (node.labels(), node.name_any());
-    let expressions = term.match_expressions.as_deref().unwrap_or_default();
-    let fields = term.match_fields.as_deref().unwrap_or_default();
-    (!expressions.is_empty() || !fields.is_empty())
-        && expressions
-            .iter()
-            .all(|r| holds(r, labels.get(&r.key).map(String::as_str)))
-        && fields
-            .iter()
-            .all(|r| r.key == NODE_NAME && holds(r, Some(&name)))
-}
-
-fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let values = requirement.values.as_deref().unwrap_or_default();
-    let listed = value.is_some_and(|value| values.iter().any(|other| other == value));
-    let number = |text: &str| text.parse::<i64>().ok();
-    let compared = || Some((number(value?)?, number(values.first()?)?));
-    match requirement.operator.as_str() {
-        "In" => listed,
-        "NotIn" => !listed,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => compared().is_some_and(|(has, than)| has > than),
-        "Lt" => compared().is_some_and(|(has, than)| has < than),
-        _ => false,
-    }
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let (key, effect) = (text(&toleration.key), text(&toleration.effect));
-    (effect.is_empty() || effect == taint.effect)
-        && (key.is_empty() || key == taint.key)
-        && match toleration.operator.as_deref() {
-            Some("Exists") => true,
-            _ => !key.is_empty() && text(&toleration.value) == text(&taint.value),
-        }
 }
 
 /// Adds what every pod of a DaemonSet tolerates.

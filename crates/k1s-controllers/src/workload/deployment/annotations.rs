@@ -15,6 +15,8 @@ const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
 /// The same with the surge.
 const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
+/// Asks for a former revision.
+pub(super) const ROLLBACK_TO: &str = "deprecated.deployment.rollback.to";
 /// Characters of a revision history; the oldest go when it grows longer.
 const HISTORY_LENGTH: usize = 2000;
 
@@ -25,8 +27,13 @@ const NOT_COPIED: [&str; 6] = [
     REVISION_HISTORY,
     DESIRED_REPLICAS,
     MAX_REPLICAS,
-    "deprecated.deployment.rollback.to",
+    ROLLBACK_TO,
 ];
+
+/// Whether a ReplicaSet gets a copy of this annotation of its Deployment.
+pub(super) fn is_copied(key: &str) -> bool {
+    !NOT_COPIED.contains(&key)
+}
 
 /// Annotations as they are kept.
 pub(super) type Annotations = BTreeMap<String, String>;
@@ -53,7 +60,7 @@ fn number<N: std::str::FromStr>(rs: &ReplicaSet, key: &str) -> Option<N> {
 /// Writes the Deployment's annotations and the revision on those of a ReplicaSet.
 pub(super) fn set_revision(annotations: &mut Annotations, deployment: &Deployment, revision: i64) {
     for (key, value) in deployment.annotations() {
-        if !NOT_COPIED.contains(&key.as_str()) {
+        if is_copied(key) {
             annotations.insert(key.clone(), value.clone());
         }
     }

@@ -2,9 +2,10 @@
 //! deployment-controller: rollouts by ReplicaSets, one for each template.
 //!
 //! [`sizes`] says how many pods each ReplicaSet gets, [`status`] what the outcome is called, [`annotations`] what is noted on
-//! a ReplicaSet; [`rollout`] does it.
+//! a ReplicaSet; [`rollout`] does it, and [`rollback`] what old clients ask for.
 
 mod annotations;
+mod rollback;
 mod rollout;
 mod sizes;
 mod status;
@@ -132,6 +133,10 @@ async fn reconcile(deployment: Arc<Deployment>, cx: Arc<Context>) -> Result<Acti
         rollout.deployment = cx.write_status(&deployment).await?;
     }
     let is_paused = spec.paused == Some(true);
+    if let (false, Some(revision)) = (is_paused, rollback::wanted(&deployment)) {
+        rollout.roll_back(revision).await?;
+        return Ok(Action::await_change());
+    }
     if is_paused || rollout.was_scaled().await? {
         rollout.scale().await?;
         if is_paused {

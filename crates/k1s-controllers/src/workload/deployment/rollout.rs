@@ -17,11 +17,11 @@ use crate::workload::{owner, pod, template};
 
 /// A Deployment with its ReplicaSets, those that are written renewed.
 pub(super) struct Rollout<'a> {
-    cx: &'a Context,
+    pub(super) cx: &'a Context,
     pub(super) deployment: Deployment,
     /// That of the present template.
-    new: Option<ReplicaSet>,
-    old: Vec<ReplicaSet>,
+    pub(super) new: Option<ReplicaSet>,
+    pub(super) old: Vec<ReplicaSet>,
 }
 
 impl<'a> Rollout<'a> {
@@ -136,7 +136,7 @@ impl<'a> Rollout<'a> {
     }
 
     /// Brings annotations and `minReadySeconds` of the present ReplicaSet up to date, and the Deployment's revision.
-    async fn note_revision(&mut self) -> Result {
+    pub(super) async fn note_revision(&mut self) -> Result {
         let Some(new) = &self.new else { return Ok(()) };
         let mut noted = new.annotations().clone();
         annotations::set_revision(&mut noted, &self.deployment, self.next_revision());
@@ -192,7 +192,7 @@ impl<'a> Rollout<'a> {
     }
 
     /// Makes the ReplicaSet of the present template if there is none.
-    async fn ensure_new(&mut self) -> Result {
+    pub(super) async fn ensure_new(&mut self) -> Result {
         if self.new.is_some() {
             return Ok(());
         }

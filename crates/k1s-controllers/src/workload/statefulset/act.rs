@@ -48,10 +48,9 @@ impl Act<'_> {
         for step in steps {
             let result = match *step {
                 Step::Create(ordinal) => self.create(ordinal).await,
-                Step::Recreate(ordinal) => self.recreate(ordinal).await,
                 Step::Claim(ordinal) => self.claim(ordinal).await,
                 Step::Mend(ordinal) => self.mend(ordinal).await,
-                Step::Condemn(ordinal) => self.own_claims(ordinal).await,
+                Step::Condemn(ordinal) => self.own_claims(ordinal).await.map(|_| ()),
                 Step::Delete(ordinal) => self.delete(ordinal).await,
             };
             match result {
@@ -87,9 +86,9 @@ impl Act<'_> {
         match made {
             Ok(pod) => {
                 self.cx.pods.caught_up(&pod).await;
-                let text = format!("create Pod {name} in StatefulSet {set} successful");
+                let text = format!("Create Pod {name} in StatefulSet {set} successful");
                 self.cx.recorder.normal(self.set, "SuccessfulCreate", text);
-                self.own_claims(ordinal).await
+                self.own_claims(ordinal).await.map(|_| ())
             }
             // Its cache will show it, or it is somebody else's.
             Err(error) if error.is_already_exists() || error.is_namespace_terminating() => {
@@ -98,9 +97,10 @@ impl Act<'_> {
             Err(error) => {
                 let why = match &error {
                     Error::Api(error) => message(error),
+                    Error::Claim { source, .. } => format!("{error}: {}", message(source)),
                     Error::Object(text) => text.clone(),
                 };
-                let text = format!("create Pod {name} in StatefulSet {set} failed error: {why}");
+                let text = format!("Create Pod {name} in StatefulSet {set} failed error: {why}");
                 self.cx.recorder.warning(self.set, "FailedCreate", text);
                 Err(error)
             }
@@ -122,26 +122,6 @@ impl Act<'_> {
         })
     }
 
-    async fn recreate(&self, ordinal: i32) -> Result {
-        let Some(pod) = self.pod(ordinal) else {
-            return Ok(());
-        };
-        let (name, set) = (pod.name_any(), self.set.name_any());
-        let namespace = self.namespace();
-        if crate::workload::pod::phase(&pod) == "Failed" {
-            let text = format!("StatefulSet {namespace}/{set} is recreating failed Pod {name}");
-            self.cx
-                .recorder
-                .warning(self.set, "RecreatingFailedPod", text);
-        } else {
-            let text = format!("StatefulSet {namespace}/{set} is recreating terminated Pod {name}");
-            self.cx
-                .recorder
-                .normal(self.set, "RecreatingTerminatedPod", text);
-        }
-        self.delete(ordinal).await
-    }
-
     async fn delete(&self, ordinal: i32) -> Result {
         let Some(pod) = self.pod(ordinal) else {
             return Ok(());
@@ -150,14 +130,14 @@ impl Act<'_> {
         match self.pods().delete(&name, &DeleteParams::default()).await {
             Ok(_) => {
                 self.cx.pods.gone(pod.as_ref()).await;
-                let text = format!("delete Pod {name} in StatefulSet {set} successful");
+                let text = format!("Delete Pod {name} in StatefulSet {set} successful");
                 self.cx.recorder.normal(self.set, "SuccessfulDelete", text);
                 Ok(())
             }
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => {
                 let why = message(&error);
-                let text = format!("delete Pod {name} in StatefulSet {set} failed error: {why}");
+                let text = format!("Delete Pod {name} in StatefulSet {set} failed error: {why}");
                 self.cx.recorder.warning(self.set, "FailedDelete", text);
                 Err(error.into())
             }
@@ -179,17 +159,18 @@ impl Act<'_> {
                 Ok(made) => {
                     self.cx.claims.caught_up(&made).await;
                     let text =
-                        format!("create Claim {name} Pod {pod} in StatefulSet {set} success");
+                        format!("Create Claim {name} Pod {pod} in StatefulSet {set} success");
                     self.cx.recorder.normal(self.set, "SuccessfulCreate", text);
                 }
                 Err(error) if error.is_already_exists() => {}
                 Err(error) => {
                     let why = message(&error);
                     let text = format!(
-                        "create Claim {name} for Pod {pod} in StatefulSet {set} failed error: {why}"
+                        "Create Claim {name} for Pod {pod} in StatefulSet {set} failed error: {why}"
                     );
                     self.cx.recorder.warning(self.set, "FailedCreate", text);
-                    return Err(error.into());
+                    let source = Box::new(error);
+                    return Err(Error::Claim { name, source });
                 }
             }
         }
@@ -202,11 +183,22 @@ impl Act<'_> {
             return Ok(());
         };
         self.claim(ordinal).await?;
-        self.own_claims(ordinal).await?;
-        if identity::is_labelled(&pod, ordinal) {
-            return Ok(());
+        let owned = self.own_claims(ordinal).await?;
+        let labelled = self.label(&pod, ordinal).await?;
+        if owned || labelled {
+            let (name, set) = (pod.name_any(), self.set.name_any());
+            let text = format!("Update Pod {name} in StatefulSet {set} successful");
+            self.cx.recorder.normal(self.set, "SuccessfulUpdate", text);
         }
-        let mut labelled = pod.as_ref().clone();
+        Ok(())
+    }
+
+    /// Labels a pod with what it is; whether it was not.
+    async fn label(&self, pod: &Pod, ordinal: i32) -> Result<bool> {
+        if identity::is_labelled(pod, ordinal) {
+            return Ok(false);
+        }
+        let mut labelled = pod.clone();
         identity::label(&mut labelled, ordinal);
         let patch = Patch::Merge(json!({"metadata": {"labels": labelled.labels()}}));
         let written = self
@@ -214,14 +206,15 @@ impl Act<'_> {
             .patch(&pod.name_any(), &PatchParams::default(), &patch)
             .await?;
         self.cx.pods.caught_up(&written).await;
-        Ok(())
+        Ok(true)
     }
 
-    /// Gives the claims of a pod the owners that the retention policy wants.
-    async fn own_claims(&self, ordinal: i32) -> Result {
+    /// Gives the claims of a pod the owners that the retention policy wants; whether they had others.
+    async fn own_claims(&self, ordinal: i32) -> Result<bool> {
         let Some(pod) = self.pod(ordinal) else {
-            return Ok(());
+            return Ok(false);
         };
+        let mut changed = false;
         let owners = claim_owners(self.set, self.wanted.has(ordinal));
         for (_, claim) in identity::claims(self.set, ordinal) {
             let Some(there) = self.cx.claims.get(&self.namespace(), &claim.name_any()) else {
@@ -241,7 +234,8 @@ impl Act<'_> {
                 .patch(&there.name_any(), &params, &patch)
                 .await?;
             self.cx.claims.caught_up(&written).await;
+            changed = true;
         }
-        Ok(())
+        Ok(changed)
     }
 }

@@ -65,15 +65,13 @@ impl Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Create(i32),
-    /// Delete a pod that has ended; a new one is made once it is gone.
-    Recreate(i32),
     /// Make claims that it waits for.
     Claim(i32),
     /// Mend labels, claims and their owners, where they are not as they should be.
     Mend(i32),
     /// Give its claims the owners that a pod has which is going to be deleted.
     Condemn(i32),
-    /// Delete a pod that is too many, or that is of an old template.
+    /// Delete a pod that is too many, of an old template, or at its end; a new one is made once it is gone.
     Delete(i32),
 }
 
@@ -89,7 +87,7 @@ pub(super) fn steps(wanted: &Wanted, pods: &[State]) -> Vec<Step> {
             }
             Some(pod) if pod.finished => {
                 if !pod.going {
-                    steps.push(Step::Recreate(ordinal));
+                    steps.push(Step::Delete(ordinal));
                 }
                 true
             }

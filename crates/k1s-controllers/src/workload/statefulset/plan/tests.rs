@@ -25,7 +25,6 @@ fn check(wanted: &Wanted, letters: &str, expected: &str) {
         .into_iter()
         .filter_map(|step| match step {
             Step::Create(n) => Some(format!("+{n}")),
-            Step::Recreate(n) => Some(format!("!{n}")),
             Step::Delete(n) => Some(format!("-{n}")),
             Step::Claim(n) => Some(format!("?{n}")),
             Step::Mend(_) | Step::Condemn(_) => None,
@@ -53,7 +52,7 @@ fn one_after_the_other() {
         ("R", ""),
         ("A", "+1"),
         ("A.A", "+1"),
-        ("AF", "!1"),
+        ("AF", "-1"),
         ("AT", ""),
         ("AAA", ""),
         // down from the highest
