@@ -159,11 +159,19 @@ def version_4_and_broken_clients():
         opcode, data = socket.recv_data(control_frame=True)
     assert data[:2] == b"\x03\xea", data
     # Whoever goes in the middle of a frame leaves nothing behind: as many come as the board has room for, and more.
-    for _ in range(12):
-        half = raw(path, ["v5.channel.k8s.io"])
+    deadline = time.monotonic() + 60
+    left = 12
+    while left:
+        assert time.monotonic() < deadline, "the board takes no more commands"
+        try:
+            half = raw(path, ["v5.channel.k8s.io"])
+        except websocket.WebSocketBadStatusException as error:
+            # those before have not been seen to go
+            assert error.status_code == 429, error
+            continue
         half.sock.sendall(b"\x82\xfe\x01")
         half.sock.close()
-    deadline = time.monotonic() + 60
+        left -= 1
     while run([*BOTH["kubectl"], "exec", "it", "--", "true"])[0] != 0:
         assert time.monotonic() < deadline, "the board takes no more commands"
     try:

@@ -99,7 +99,14 @@ impl Context {
         }
         self.flush()?;
         drop(raw);
-        ended(self, &status)
+        match outcome(&status) {
+            Ok(0) => Ok(()),
+            Ok(code) => {
+                self.talk(format_args!("command terminated with exit code {code}"));
+                Err(Error::Exit(code))
+            }
+            Err(why) => Err(Error::message(why)),
+        }
     }
 
     /// What came on a channel.
@@ -214,33 +221,59 @@ async fn send_size(socket: &mut Socket) {
     }
 }
 
-/// How a session ended, as the `Status` on the error channel has it.
-fn ended(cx: &Context, status: &[u8]) -> Result {
+/// How a session ended, as the `Status` on the error channel has it: the code of the command, or why there is none.
+fn outcome(status: &[u8]) -> std::result::Result<i32, String> {
     let Ok(status) = serde_json::from_slice::<Value>(status) else {
-        return Err(Error::message(if status.is_empty() {
+        return Err(if status.is_empty() {
             "the connection ended before the command did".to_owned()
         } else {
             String::from_utf8_lossy(status).into_owned()
-        }));
+        });
     };
     if status["status"] == "Success" {
-        return Ok(());
+        return Ok(0);
     }
-    let message = status["message"].as_str().unwrap_or("it failed");
+    let message = status["message"].as_str().unwrap_or("it failed").to_owned();
     if status["reason"] != "NonZeroExitCode" {
-        return Err(Error::message(message));
+        return Err(message);
     }
     let causes = status["details"]["causes"].as_array();
-    let code = causes
+    causes
         .into_iter()
         .flatten()
         .find(|cause| cause["reason"] == "ExitCode")
-        .and_then(|cause| cause["message"].as_str()?.parse::<i32>().ok());
-    match code {
-        Some(code) => {
-            cx.talk(format_args!("command terminated with exit code {code}"));
-            Err(Error::Exit(code))
-        }
-        None => Err(Error::message(message)),
+        .and_then(|cause| cause["message"].as_str()?.parse().ok())
+        .ok_or(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_sessions() {
+        let check = |status: &str, expected: std::result::Result<i32, &str>| {
+            assert_eq!(
+                outcome(status.as_bytes()),
+                expected.map_err(str::to_owned),
+                "{status}"
+            );
+        };
+        check(r#"{"metadata":{},"status":"Success"}"#, Ok(0));
+        check(
+            r#"{"status":"Failure","reason":"NonZeroExitCode","message":"m","details":{"causes":[{"reason":"X"},{"reason":"ExitCode","message":"127"}]}}"#,
+            Ok(127),
+        );
+        check(
+            r#"{"status":"Failure","reason":"NonZeroExitCode","message":"m"}"#,
+            Err("m"),
+        );
+        check(
+            r#"{"status":"Failure","reason":"InternalError","message":"Internal error occurred: x"}"#,
+            Err("Internal error occurred: x"),
+        );
+        check(r#"{"status":"Failure"}"#, Err("it failed"));
+        check("no JSON", Err("no JSON"));
+        check("", Err("the connection ended before the command did"));
     }
 }

@@ -449,4 +449,52 @@ mod tests {
         close(&[&[3, 0xea][..], &[b'x'; 200]].concat(), &mut out);
         assert_eq!((out.len(), &out[..4]), (2 + 125, &[0x88, 125, 3, 0xea][..]));
     }
+
+    /// What comes of bytes that are given in pieces of these sizes, as text.
+    fn outcome(input: &[u8], sizes: &[usize]) -> String {
+        let mut frames = Frames::default();
+        let mut said = String::new();
+        let mut rest = input;
+        let mut sizes = sizes.iter().cycle();
+        while !rest.is_empty() {
+            let n = sizes.next().map_or(1, |n| *n).clamp(1, rest.len());
+            let (piece, after) = rest.split_at(n);
+            rest = after;
+            let mut piece = piece.to_vec();
+            let mut at = 0;
+            while at < piece.len() {
+                match frames.push(&mut piece[at..]) {
+                    Ok((used, event)) => {
+                        at += used;
+                        match event {
+                            Some(Event::Data { bytes, starts }) => {
+                                said.push_str(if starts { " start " } else { "" });
+                                said.extend(bytes.iter().map(|b| char::from(*b)));
+                            }
+                            Some(other) => said.push_str(&format!(" {other:?} ")),
+                            None => assert_eq!(at, piece.len(), "all is used"),
+                        }
+                    }
+                    Err(fault) => return format!("{said} {fault:?}"),
+                }
+            }
+        }
+        said
+    }
+
+    proptest::proptest! {
+        /// Nothing panics, and the pieces in which bytes come make no difference.
+        #[test]
+        fn any_bytes_in_any_pieces(
+            heads in proptest::collection::vec((0u8..=255, 0u8..=255, proptest::collection::vec(0u8..=255, 0..12)), 0..6),
+            sizes in proptest::collection::vec(1usize..9, 1..4),
+        ) {
+            let mut input = Vec::new();
+            for (first, second, rest) in heads {
+                input.extend_from_slice(&[first & 0x8f, second | 0x80]);
+                input.extend_from_slice(&rest);
+            }
+            proptest::prop_assert_eq!(outcome(&input, &sizes), outcome(&input, &[usize::MAX]));
+        }
+    }
 }
