@@ -62,6 +62,19 @@ fn asked(board: &Board, from: usize) -> Vec<String> {
         .collect()
 }
 
+/// Waits until the board is asked for something. A test that does not come to it ends, and hangs nobody.
+async fn until_asked(board: &Board, from: usize, call: &str) {
+    let begun = std::time::Instant::now();
+    while !asked(board, from).iter().any(|c| c == call) {
+        assert!(
+            begun.elapsed().as_secs() < 300,
+            "no {call}, but {:?}",
+            asked(board, from)
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 fn logins(board: &Board) -> usize {
     let requests = board.requests();
     requests

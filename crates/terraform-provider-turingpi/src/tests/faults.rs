@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What goes wrong on the way, and what the next apply makes of it.
 
-use std::time::Duration;
-
 use futures_util::future::{join, join_all};
 use serde_json::json;
 use tfplugin::testing::{Action, Core, Failure, Instance};
@@ -10,6 +8,7 @@ use turingpi_sim::{Board, Fault, Kind};
 
 use super::{
     asked, at, board, board_of, configuration, configured, core, holds, image, made, none,
+    until_asked,
 };
 
 /// Applies, and interrupts as soon as the board was asked for something.
@@ -21,9 +20,7 @@ async fn interrupted(
 ) -> (Instance, Result<Vec<tfplugin::testing::Told>, Failure>) {
     let from = board.requests().len();
     let interrupt = async {
-        while !asked(board, from).iter().any(|c| c == call) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_asked(board, from, call).await;
         core.interrupt();
     };
     join(core.apply(change), interrupt).await.0
@@ -79,9 +76,7 @@ async fn an_interrupt_ends_the_wait_for_the_turn() {
         .await
         .unwrap();
     let waiting = async {
-        while !asked(&board, 0).contains(&"get flash".to_owned()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_asked(&board, 0, "get flash").await;
         // the board is taken now
         let (_, result) = join(second.apply(two), async { second.interrupt() })
             .await
@@ -103,9 +98,7 @@ async fn an_interrupt_ends_the_wait_for_a_transfer_into_the_slot() {
     let flash = json!({"node": 1, "firmware_file": file});
     let flash = first.plan(&none("turingpi_flash"), flash).await.unwrap();
     let waits = async {
-        while !asked(&board, 0).contains(&"get flash".to_owned()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_asked(&board, 0, "get flash").await;
         for (resource, config) in [
             ("turingpi_power", json!({"node": 1, "state": "on"})),
             ("turingpi_node", json!({"node": 1})),
@@ -146,9 +139,7 @@ async fn a_pulled_plug_is_picked_up_by_the_next_apply() {
     assert_eq!(change.action, Action::Update);
     let pull = async {
         let from = board.requests().len();
-        while !asked(&board, from).contains(&"get flash".to_owned()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_asked(&board, from, "get flash").await;
         board.power_cycle();
     };
     let ((broken, result), ()) = join(first.apply(change), pull).await;
@@ -295,9 +286,7 @@ async fn a_transfer_of_somebody_else_is_left_alone_unless_forced() {
         .await
         .unwrap();
     let waits = async {
-        while !asked(&board, 0).contains(&"get flash".to_owned()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_asked(&board, 0, "get flash").await;
         other.interrupt();
         core.apply(ours).await.1
     };

@@ -5,7 +5,7 @@ use turingpi_bmc::flash::{Flash, Flashed, Progress, Source, State, TransferError
 use turingpi_bmc::{Bmc, Error, Slot};
 use turingpi_sim::{Fault, Kind, Profile};
 
-use crate::{board, client, image};
+use crate::{board, client, image, until};
 
 const SLOT: Slot = Slot::ALL[2];
 
@@ -212,15 +212,16 @@ async fn somebody_elses_transfer_is_not_ended() {
         let (bmc, flash) = (bmc.clone(), flash.clone());
         tokio::spawn(async move { bmc.flash(&flash, |_| {}, &mut cancel).await })
     };
-    while !matches!(
-        bmc.flash_state().await.unwrap(),
-        State::Transferring {
-            bytes_written: 500_000..,
-            ..
-        }
-    ) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until(async || {
+        matches!(
+            bmc.flash_state().await.unwrap(),
+            State::Transferring {
+                bytes_written: 500_000..,
+                ..
+            }
+        )
+    })
+    .await;
     // it stands still for longer than the next one takes to write
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     // another machine does not see the queue of this one: it is told by the state
@@ -260,9 +261,7 @@ async fn a_transfer_that_is_stopped_stops_on_the_board() {
         let bmc = bmc.clone();
         tokio::spawn(async move { bmc.flash(&flash, |_| {}, &mut cancel).await })
     };
-    while !matches!(bmc.flash_state().await.unwrap(), State::Transferring { .. }) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until(async || matches!(bmc.flash_state().await.unwrap(), State::Transferring { .. })).await;
     switch.send(true).unwrap();
     let error = running.await.unwrap().unwrap_err();
     assert!(matches!(
