@@ -153,7 +153,9 @@ fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<En
     let mut addresses: BTreeMap<(String, String), (EndpointAddress, bool, Vec<PortKey>)> =
         BTreeMap::new();
     for pod in pods {
-        if pods::is_finished(pod) || pods::is_going(pod) && !unready_too {
+        let node = pods::node_name(pod);
+        // One that is on no node cannot be reached, whatever address it has been given.
+        if pods::is_finished(pod) || pods::is_going(pod) && !unready_too || node.is_none() {
             continue;
         }
         let v6 = family.as_deref() == Some("IPv6");
@@ -180,7 +182,7 @@ fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<En
         let address = EndpointAddress {
             ip: ip.to_owned(),
             hostname: pods::hostname(pod, service),
-            node_name: pods::node_name(pod),
+            node_name: node,
             target_ref: Some(pods::reference(pod)),
         };
         let ready = unready_too || pods::is_ready(pod);
@@ -262,7 +264,7 @@ mod tests {
     fn pod(name: &str, ready: bool, ports: Value) -> Pod {
         serde_json::from_value(json!({
             "metadata": {"name": name, "namespace": "n", "uid": name},
-            "spec": {"containers": [{"name": "c", "ports": ports}]},
+            "spec": {"nodeName": "n", "containers": [{"name": "c", "ports": ports}]},
             "status": {"podIP": format!("10.0.0.{}", name.len()), "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
         }))
         .unwrap()

@@ -25,8 +25,6 @@ pub(crate) use slices::start as start_slices;
 
 /// The label of what belongs to a headless service.
 const HEADLESS: &str = "service.kubernetes.io/headless";
-/// A service whose pods count as ready whatever they say, in the old way.
-const TOLERATES_UNREADY: &str = "service.alpha.kubernetes.io/tolerate-unready-endpoints";
 
 type Map = BTreeMap<String, String>;
 
@@ -92,8 +90,4 @@ fn is_headless(service: &Service) -> bool {
 fn publishes_unready(service: &Service) -> bool {
     let spec = service.spec.as_ref();
     spec.and_then(|s| s.publish_not_ready_addresses) == Some(true)
-        || service
-            .annotations()
-            .get(TOLERATES_UNREADY)
-            .is_some_and(|value| value == "true")
 }

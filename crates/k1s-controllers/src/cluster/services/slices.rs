@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The EndpointSlices of a service.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice, ForNode, ForZone,
@@ -36,10 +38,26 @@ pub(crate) fn start(setup: &mut Setup) {
         let service = slice.labels().get(SERVICE_NAME)?;
         Some(ObjectRef::new(service).within(&slice.namespace()?))
     });
+    let nodes = setup.cache::<Node>();
+    // A node has come: pods that were on it before are to be found now.
+    let (services, on_it) = (all.clone(), pods.clone());
+    nodes.feed(&queue, move |change| {
+        let new = change.new.as_deref().filter(|_| change.old.is_none());
+        let name = new.map(|node| node.name_any());
+        let pods = on_it
+            .store()
+            .state_filter(|pod| name.is_some() && pods::node_name(pod) == name);
+        let selecting = services.store().state_filter(|service| {
+            pods.iter()
+                .any(|pod| pod.namespace() == service.namespace() && selects(service, pod))
+        });
+        let keys = selecting.iter().map(|s| ObjectRef::from_obj(s.as_ref()));
+        keys.collect::<Vec<_>>()
+    });
     let context = Context {
         client: setup.client(),
         pods,
-        nodes: setup.cache(),
+        nodes,
         slices,
         triggers: Triggers::new(&all),
     };
@@ -67,12 +85,9 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
     let pods = context
         .pods
         .in_namespace(&namespace, |pod| selects(service, pod));
-    let zone = |node: &str| {
-        let node = context.nodes.get("", node)?;
-        node.labels().get(ZONE).cloned()
-    };
+    let node = |name: &str| context.nodes.get("", name);
     let trigger = context.triggers.of(service, pods.iter().map(AsRef::as_ref));
-    let groups = groups(service, pods.iter().map(AsRef::as_ref), zone);
+    let groups = groups(service, pods.iter().map(AsRef::as_ref), node);
     let present = context.slices.in_namespace(&namespace, |slice| {
         is_ours(slice) && slice.labels().get(SERVICE_NAME) == Some(&name)
     });
@@ -106,7 +121,7 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
 fn groups<'a>(
     service: &Service,
     all: impl Iterator<Item = &'a Pod> + Clone,
-    zone: impl Fn(&str) -> Option<String>,
+    node_of: impl Fn(&str) -> Option<Arc<Node>>,
 ) -> Groups {
     let mut groups = Groups::new();
     let spec = service.spec.clone().unwrap_or_default();
@@ -126,7 +141,6 @@ fn groups<'a>(
             if addresses.is_empty() {
                 continue;
             }
-            any = true;
             let at_pod = ports
                 .iter()
                 .filter_map(|port| {
@@ -141,7 +155,13 @@ fn groups<'a>(
             let serving = pods::is_ready(pod);
             let terminating = pods::is_going(pod);
             let ready = publishes_unready(service) || serving && !terminating;
-            let node = pods::node_name(pod);
+            let name = pods::node_name(pod);
+            let node = name.as_deref().and_then(&node_of);
+            // One on a node that is not there is not to be found.
+            if node.is_none() && !publishes_unready(service) {
+                continue;
+            }
+            any = true;
             let mut endpoint = Endpoint {
                 addresses,
                 conditions: Some(EndpointConditions {
@@ -150,8 +170,8 @@ fn groups<'a>(
                     terminating: Some(terminating),
                 }),
                 hostname: pods::hostname(pod, service),
-                zone: node.as_deref().and_then(&zone),
-                node_name: node,
+                zone: node.and_then(|node| node.labels().get(ZONE).cloned()),
+                node_name: name,
                 target_ref: Some(pods::reference(pod)),
                 ..Endpoint::default()
             };
