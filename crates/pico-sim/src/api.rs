@@ -6,17 +6,24 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+/// How the bytes of an API come and go.
+#[derive(Clone)]
+pub enum Wire {
+    /// Over TCP: the host's name or address, without brackets, and the port.
+    Tcp(String, u16),
+    /// Through memory of this process, with no socket: each call is a new connection.
+    Memory(Arc<dyn Fn() -> io::Result<DuplexStream> + Send + Sync>),
+}
 
 /// A Kubernetes API.
 #[derive(Clone)]
 pub struct Api {
-    /// The host's name or address, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
+    /// How its bytes come and go.
+    pub wire: Wire,
     /// The `Host` header.
     pub authority: String,
     /// What stands before every path.
@@ -43,10 +50,16 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 impl Api {
     /// Connects; `protocol` is offered in the TLS handshake.
     pub(crate) async fn dial(&self, protocol: &[u8]) -> io::Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &self.wire {
+            Wire::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Wire::Memory(connect) => Box::new(connect()?),
+        };
         let Some((config, name)) = &self.tls else {
-            return Ok(Box::new(stream));
+            return Ok(stream);
         };
         let mut config = ClientConfig::clone(config);
         config.alpn_protocols = vec![protocol.to_vec()];

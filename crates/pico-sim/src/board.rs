@@ -2,7 +2,7 @@
 //! A board of which every pin can be seen and every sensor be set from outside.
 
 use std::convert::Infallible;
-use std::time::Instant;
+use std::time::Duration;
 
 use embedded_hal::{i2c, spi};
 use pico_board::{
@@ -11,6 +11,8 @@ use pico_board::{
     Watchdog,
 };
 use pico_flash::SimFlash;
+use pico_node::backoff::Random;
+use tokio::time::Instant;
 
 /// What is seen at one pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,23 +269,79 @@ impl spi::SpiDevice for EmptyBus {
     }
 }
 
-/// Monotonic time of a board: that of the machine since the board was switched on.
+/// Monotonic time of a board: that of the machine, or tokio's virtual one, since the board was switched on. Its crystal
+/// may run fast or slow.
 #[derive(Debug)]
-pub struct HostClock(Instant);
+pub struct BoardClock {
+    since: Instant,
+    /// What it showed then, in microseconds.
+    base: u64,
+    drift_ppm: i32,
+}
 
-impl Clock for HostClock {
-    fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+const MILLION: u64 = 1_000_000;
+
+impl BoardClock {
+    fn new(drift_ppm: i32) -> Self {
+        Self {
+            since: Instant::now(),
+            base: 0,
+            drift_ppm,
+        }
+    }
+
+    /// How many microseconds the board counts in a second.
+    fn speed(&self) -> u64 {
+        MILLION
+            .saturating_add_signed(self.drift_ppm.into())
+            .max(MILLION / 2)
+    }
+
+    fn micros(&self) -> u64 {
+        let passed = self.since.elapsed().as_micros() * u128::from(self.speed());
+        self.base + u64::try_from(passed / u128::from(MILLION)).unwrap_or(u64::MAX / 2)
+    }
+
+    /// Lets it run so many millionths too fast, or too slow, from now on.
+    pub(crate) fn drift(&mut self, ppm: i32) {
+        self.base = self.micros();
+        (self.since, self.drift_ppm) = (Instant::now(), ppm);
+    }
+
+    /// How long the world waits while the board counts so many milliseconds.
+    pub(crate) fn until(&self, ms: u64) -> Duration {
+        let micros = u128::from(ms) * 1000 * u128::from(MILLION) / u128::from(self.speed());
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 }
 
-/// The machine's randomness.
-#[derive(Debug)]
-pub struct HostEntropy;
+impl Clock for BoardClock {
+    fn monotonic_ms(&self) -> u64 {
+        self.micros() / 1000
+    }
+}
 
-impl Entropy for HostEntropy {
+/// The machine's randomness, or numbers that follow from a seed.
+#[derive(Debug)]
+pub enum BoardEntropy {
+    /// The machine's.
+    Machine,
+    /// The same in every run.
+    Seeded(Random),
+}
+
+impl Entropy for BoardEntropy {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
-        getrandom::fill(buffer).map_err(|_| Error::Hardware)
+        match self {
+            Self::Machine => getrandom::fill(buffer).map_err(|_| Error::Hardware),
+            Self::Seeded(random) => {
+                for piece in buffer.chunks_mut(8) {
+                    let bytes = random.number().to_le_bytes();
+                    piece.copy_from_slice(&bytes[..piece.len()]);
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -387,8 +445,9 @@ pub struct SimBoard {
     pub panel: Panel,
     /// The flash itself belongs to the storage on it; what is left here has no bytes.
     flash: SimFlash,
-    clock: HostClock,
-    entropy: HostEntropy,
+    clock: BoardClock,
+    /// Its randomness.
+    pub entropy: BoardEntropy,
     /// Reset and the like.
     pub system: System,
     bus: EmptyBus,
@@ -402,8 +461,8 @@ impl SimBoard {
             id,
             panel: Panel::new(profile),
             flash: SimFlash::new(0, 0),
-            clock: HostClock(Instant::now()),
-            entropy: HostEntropy,
+            clock: BoardClock::new(0),
+            entropy: BoardEntropy::Machine,
             system: System {
                 reason: ResetReason::PowerOn,
                 asked: None,
@@ -411,6 +470,11 @@ impl SimBoard {
             },
             bus: EmptyBus,
         }
+    }
+
+    /// Lets the clock run so many millionths too fast, or too slow, from now on.
+    pub fn drift(&mut self, ppm: i32) {
+        self.clock.drift(ppm);
     }
 
     /// Starts the board again: what is not in flash is lost. What is wired to the board stays.
@@ -421,7 +485,7 @@ impl SimBoard {
         }
         (panel.adc, panel.temperature) = (self.panel.adc, self.panel.temperature);
         self.panel = panel;
-        self.clock = HostClock(Instant::now());
+        self.clock = BoardClock::new(self.clock.drift_ppm);
         self.system.reason = reason;
     }
 }
@@ -436,8 +500,8 @@ impl Board for SimBoard {
     type Spi = EmptyBus;
     type Flash = SimFlash;
     type Network = System;
-    type Clock = HostClock;
-    type Entropy = HostEntropy;
+    type Clock = BoardClock;
+    type Entropy = BoardEntropy;
     type Watchdog = System;
     type Reset = System;
     type SecondCore = System;
@@ -486,11 +550,11 @@ impl Board for SimBoard {
         &mut self.system
     }
 
-    fn clock(&self) -> &HostClock {
+    fn clock(&self) -> &BoardClock {
         &self.clock
     }
 
-    fn entropy(&mut self) -> &mut HostEntropy {
+    fn entropy(&mut self) -> &mut BoardEntropy {
         &mut self.entropy
     }
 
@@ -514,5 +578,34 @@ pub fn level(word: &str) -> Option<Level> {
         "high" | "1" => Some(Level::High),
         "low" | "0" => Some(Level::Low),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_drifts() {
+        const DAY: u64 = 86_400_000;
+        let pass = |ms| tokio::time::advance(Duration::from_millis(ms));
+        let mut clock = BoardClock::new(0);
+        pass(DAY).await;
+        assert_eq!(clock.monotonic_ms(), DAY);
+        clock.drift(200);
+        assert_eq!(clock.monotonic_ms(), DAY, "it does not jump");
+        pass(DAY).await;
+        assert_eq!(clock.monotonic_ms(), 2 * DAY + 17_280);
+        assert_eq!(clock.until(10_002), Duration::from_secs(10));
+        clock.drift(-200);
+        pass(DAY).await;
+        assert_eq!(clock.monotonic_ms(), 3 * DAY);
+        clock.drift(i32::MIN);
+        pass(1000).await;
+        assert_eq!(
+            clock.monotonic_ms(),
+            3 * DAY + 500,
+            "half as fast at the slowest"
+        );
     }
 }

@@ -13,10 +13,11 @@ mod pool;
 mod runtime;
 mod serving;
 mod simulation;
+mod trouble;
 
-pub use api::Api;
+pub use api::{Api, Wire};
 pub use board::{Panel, Pin, SimBoard, level};
 pub use link::Faults;
 pub use node::{Deed, NodeOptions, Seen};
 pub use runtime::{SimRuntime, board_runtime, images};
-pub use simulation::{Handle, Options, Simulation};
+pub use simulation::{Boards, Handle, Options, Simulation};

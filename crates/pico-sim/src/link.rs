@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pico_node::Slot;
+use pico_node::backoff::Random;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::api::Api;
+use crate::trouble::Troubles;
 
 /// What a link does to what it carries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,21 +26,22 @@ pub struct Faults {
     pub latency_ms: u32,
     /// Of a hundred pieces so many are lost and sent again, which takes another 200 ms.
     pub loss_percent: u8,
+    /// So many bytes pass in a second, in each direction; 0 for as many as come.
+    pub bytes_per_second: u32,
 }
 
 impl Faults {
-    /// How long a piece takes.
-    fn delay(&self) -> Duration {
+    /// How long a piece of so many bytes takes.
+    fn delay(&self, bytes: usize, dice: &mut Random) -> Duration {
         let mut ms = u64::from(self.latency_ms);
-        let mut dice = [0];
-        while self.loss_percent > 0
-            && ms < 30_000
-            && getrandom::fill(&mut dice).is_ok()
-            && u16::from(dice[0]) * 100 < u16::from(self.loss_percent.min(95)) * 256
-        {
-            ms += 200;
+        if self.bytes_per_second > 0 {
+            ms += bytes as u64 * 1000 / u64::from(self.bytes_per_second);
         }
-        Duration::from_millis(ms)
+        let mut again = 0;
+        while again < 150 && dice.below(100) < u64::from(self.loss_percent.min(95)) {
+            again += 1;
+        }
+        Duration::from_millis(ms + again * 200)
     }
 }
 
@@ -78,6 +81,8 @@ pub(crate) fn connect(
     number: u32,
     events: mpsc::Sender<Event>,
     faults: watch::Receiver<Faults>,
+    dice: Random,
+    troubles: Arc<Troubles>,
 ) -> Connection {
     let (out, from_board) = mpsc::channel(4);
     let task = tokio::task::spawn_local(async move {
@@ -86,7 +91,7 @@ pub(crate) fn connect(
             let events = events.clone();
             async move { events.send(event).await.is_ok() }
         };
-        let carried = carry(&api, from_board, faults, &tell).await;
+        let carried = carry(&api, from_board, faults, dice, &troubles, &tell).await;
         if carried.is_ok() {
             tell(News::Down).await;
         }
@@ -101,6 +106,8 @@ async fn carry<F: Future<Output = bool>>(
     api: &Api,
     mut from_board: mpsc::Receiver<Bytes>,
     mut faults: watch::Receiver<Faults>,
+    mut dice: Random,
+    troubles: &Troubles,
     tell: &impl Fn(News) -> F,
 ) -> Result<(), Gone> {
     let check = |up: bool| if up { Ok(()) } else { Err(Gone) };
@@ -108,14 +115,15 @@ async fn carry<F: Future<Output = bool>>(
         sleep(Duration::from_millis(100)).await;
         return Ok(());
     }
-    sleep(faults.borrow().delay()).await;
-    while faults.borrow().half_open {
-        if faults.changed().await.is_err() {
-            return Err(Gone);
-        }
-    }
-    let Ok(stream) = api.dial(b"http/1.1").await else {
+    if !pass(0, &mut faults, &mut dice).await? {
         return Ok(());
+    }
+    let stream = match api.dial(b"http/1.1").await {
+        Ok(stream) => stream,
+        Err(error) => {
+            troubles.dialling(&error);
+            return Ok(());
+        }
     };
     let (mut read, mut write) = tokio::io::split(stream);
     check(tell(News::Up).await)?;
@@ -133,16 +141,25 @@ async fn carry<F: Future<Output = bool>>(
             continue;
         }
         tokio::select! {
+            // In this order, for runs that are to be the same: a board that has asked waits for the answer.
+            biased;
+            changed = faults.changed() => if changed.is_err() {
+                return Err(Gone);
+            },
             n = read.read(&mut buffer) => match n {
                 Ok(n) if n > 0 => {
-                    sleep(now.delay()).await;
+                    if !pass(n, &mut faults, &mut dice).await? {
+                        return Ok(());
+                    }
                     check(tell(News::Bytes(Bytes::copy_from_slice(&buffer[..n]))).await)?;
                 }
                 _ => return Ok(()),
             },
             bytes = from_board.recv() => match bytes {
                 Some(bytes) => {
-                    sleep(now.delay()).await;
+                    if !pass(bytes.len(), &mut faults, &mut dice).await? {
+                        return Ok(());
+                    }
                     let sent = async { write.write_all(&bytes).await?; write.flush().await };
                     if sent.await.is_err() {
                         return Ok(());
@@ -153,9 +170,28 @@ async fn carry<F: Future<Output = bool>>(
                     return Err(Gone);
                 }
             },
-            changed = faults.changed() => if changed.is_err() {
-                return Err(Gone);
-            },
+        }
+    }
+}
+
+/// Lets a piece pass: it takes its time, and stays where it is while nothing is carried. Says whether the link still
+/// stands afterwards.
+async fn pass(
+    bytes: usize,
+    faults: &mut watch::Receiver<Faults>,
+    dice: &mut Random,
+) -> Result<bool, Gone> {
+    let delay = faults.borrow().delay(bytes, dice);
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+    loop {
+        let now = *faults.borrow_and_update();
+        if now.cut || !now.half_open {
+            return Ok(!now.cut);
+        }
+        if faults.changed().await.is_err() {
+            return Err(Gone);
         }
     }
 }

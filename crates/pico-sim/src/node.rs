@@ -10,16 +10,18 @@ use bytes::Bytes;
 use pico_board::{Board as _, Clock as _, Profile, ResetReason};
 use pico_eci::PublicKey;
 use pico_flash::FlashFile;
+use pico_node::backoff::Random;
 use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Api;
-use crate::board::{Panel, SimBoard};
+use crate::board::{BoardEntropy, Panel, SimBoard};
 use crate::link::{self, Connection, Event, Faults, News};
 use crate::pool::Pool;
 use crate::runtime::{self, SimRuntime};
 use crate::serving::{self, Inbound};
+use crate::trouble::Troubles;
 
 /// How a board reaches the API.
 #[derive(Clone)]
@@ -43,6 +45,10 @@ pub struct NodeOptions {
     pub pins_map: Option<(String, String)>,
     /// Keys that sign images, besides the examples'.
     pub trusted: Arc<[PublicKey]>,
+    /// What everything random follows from; `None` for the machine's randomness.
+    pub seed: Option<u64>,
+    /// Where it is told what goes wrong with the machine.
+    pub(crate) troubles: Arc<Troubles>,
     /// What the node's own port is served with, on loopback; without it there is none.
     pub(crate) serve: Option<Arc<serving::Identity>>,
 }
@@ -68,6 +74,15 @@ pub enum Deed {
     Link(Faults),
     /// The power is cut and comes back.
     PowerCycle,
+    /// The supply falls below its threshold and recovers.
+    BrownOut,
+    /// From now on the power goes in the middle of the program or erase operation of the flash that follows after this many
+    /// others, and comes back; again and again, until it is told `None`.
+    CutEvery(Option<u64>),
+    /// Every program and erase operation of the flash holds the board up for so many milliseconds.
+    SlowFlash(u32),
+    /// The clock runs so many millionths too fast, or too slow where it is negative.
+    Drift(i32),
     /// The firmware hangs, and the watchdog starts the board again.
     Crash,
 }
@@ -101,7 +116,19 @@ pub(crate) async fn run(
     mut asked: mpsc::Receiver<Ask>,
     on_ready: ReadyCount,
 ) {
-    let board = SimBoard::new(options.profile, options.id);
+    let mut board = SimBoard::new(options.profile, options.id);
+    let mut random = Random::new(match options.seed {
+        Some(seed) => seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ options.id,
+        None => {
+            let mut seed = [0; 8];
+            // Without randomness two runs look alike, which is no harm here.
+            let _ = getrandom::fill(&mut seed);
+            u64::from_le_bytes(seed)
+        }
+    });
+    if options.seed.is_some() {
+        board.entropy = BoardEntropy::Seeded(Random::new(random.number()));
+    }
     let has_file = flash.has_file();
     let mut runtime = runtime::new(board, flash, &options.trusted);
     // What a blank flash is given is known; it is not opened before it is needed.
@@ -118,9 +145,15 @@ pub(crate) async fn run(
     let port = match &options.serve {
         Some(identity) => serving::listen(inbound_to_us.clone(), identity)
             .await
-            .unwrap_or(0),
+            .unwrap_or_else(|error| {
+                options
+                    .troubles
+                    .say(format!("a board has no kubelet port: {error}"));
+                0
+            }),
         None => 0,
     };
+    let mut strain = Strain::default();
     let mut told_ready = false;
     loop {
         let crashes = runtime.boot();
@@ -128,6 +161,7 @@ pub(crate) async fn run(
             Config {
                 crashes,
                 images: images.clone(),
+                boot_id: random.number(),
                 ..config(&options, &uplink, port, runtime.storage_bytes())
             },
             runtime.board.clock().monotonic_ms(),
@@ -144,6 +178,9 @@ pub(crate) async fn run(
             served: Vec::new(),
             listening: BTreeMap::new(),
             inbound_to_us: &inbound_to_us,
+            strain: &mut strain,
+            random: &mut random,
+            troubles: &options.troubles,
         };
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
@@ -151,6 +188,10 @@ pub(crate) async fn run(
             End::Reset(reason) => {
                 runtime.board.restart(reason);
                 runtime.restart();
+                if let Some(flash) = runtime.flash() {
+                    flash.chip().power_on();
+                }
+                strain.arm(&mut runtime);
             }
             End::Forgotten => return,
         }
@@ -163,9 +204,6 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
         // Whoever shares says it again with credentials.
         Uplink::Shared(_, api) => (api, String::new()),
     };
-    let mut boot = [0; 8];
-    // Without randomness two starts look alike, which is no harm here.
-    let _ = getrandom::fill(&mut boot);
     Config {
         name: options.name.clone(),
         api_host: api.authority.clone(),
@@ -179,7 +217,7 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
             .map_or_else(String::new, |identity| identity.fingerprint.clone()),
         hardware: Hardware::of(options.profile, storage),
         unique_id: options.id,
-        boot_id: u64::from_le_bytes(boot),
+        boot_id: 0,
         images: Vec::new(),
         crashes: 0,
         pins_map: options.pins_map.clone(),
@@ -189,6 +227,47 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
 enum End {
     Reset(ResetReason),
     Forgotten,
+}
+
+/// So much that has come is taken before the agent looks at the time again.
+const AT_A_TIME: usize = 8;
+
+/// What a board has to bear.
+#[derive(Debug, Default)]
+struct Strain {
+    cut_every: Option<u64>,
+    flash_ms: u32,
+    /// Operations of the flash that have taken their time.
+    operations: u64,
+}
+
+impl Strain {
+    /// Lets the next cut come.
+    fn arm(&self, runtime: &mut SimRuntime) {
+        let Some(flash) = runtime.flash() else {
+            return;
+        };
+        match self.cut_every {
+            Some(operations) => flash.chip().cut_after(operations),
+            None => flash.chip().power_on(),
+        }
+    }
+
+    /// How long the flash has held the board up since this was last asked; `None` if the power went.
+    fn bear(&mut self, runtime: &mut SimRuntime) -> Option<Duration> {
+        let Some(flash) = runtime.flash() else {
+            return Some(Duration::ZERO);
+        };
+        let chip = flash.chip();
+        if chip.is_off() {
+            return None;
+        }
+        let since = chip.operations() - self.operations;
+        self.operations = chip.operations();
+        Some(Duration::from_millis(
+            since.saturating_mul(self.flash_ms.into()),
+        ))
+    }
 }
 
 /// A board between two cuts of its power.
@@ -205,6 +284,9 @@ struct Life<'a> {
     /// The containers' ports; nothing for one that cannot be listened on.
     listening: BTreeMap<u16, Option<serving::Listener>>,
     inbound_to_us: &'a mpsc::Sender<Inbound>,
+    strain: &'a mut Strain,
+    random: &'a mut Random,
+    troubles: &'a Arc<Troubles>,
 }
 
 impl Life<'_> {
@@ -223,6 +305,12 @@ impl Life<'_> {
         loop {
             let now = self.now();
             let deadline = self.agent.poll(now, self.runtime);
+            match self.strain.bear(self.runtime) {
+                // What it was about to say is lost with it.
+                None => return End::Reset(ResetReason::PowerOn),
+                Some(Duration::ZERO) => {}
+                Some(busy) => sleep(busy).await,
+            }
             if self.agent.is_followed() {
                 self.agent.follow(now, self.runtime);
             }
@@ -234,25 +322,40 @@ impl Life<'_> {
             {
                 tell();
             }
-            let wait = Duration::from_millis(deadline.saturating_sub(self.now()));
+            let wait = self
+                .runtime
+                .board
+                .clock()
+                .until(deadline.saturating_sub(self.now()));
+            // In this order, for runs that are to be the same; none starves, because all that has come is taken below.
             tokio::select! {
-                () = sleep_until(Instant::now() + wait) => {}
-                event = events.recv() => if let Some(event) = event {
-                    self.hear(event);
-                    // What has come together is heard together.
-                    while let Ok(event) = events.try_recv() {
-                        self.hear(event);
-                    }
-                },
+                biased;
                 ask = asked.recv() => match ask {
                     None => return End::Forgotten,
                     Some(ask) => if let Some(reason) = self.answer(ask) {
                         return End::Reset(reason);
                     },
                 },
+                event = events.recv() => if let Some(event) = event {
+                    self.hear(event);
+                },
                 visit = inbound.recv() => if let Some(visit) = visit {
                     self.visited(visit);
                 },
+                () = sleep_until(Instant::now() + wait) => {}
+            }
+            for _ in 0..AT_A_TIME {
+                match (events.try_recv(), inbound.try_recv()) {
+                    (Err(_), Err(_)) => break,
+                    (event, visit) => {
+                        if let Ok(event) = event {
+                            self.hear(event);
+                        }
+                        if let Ok(visit) = visit {
+                            self.visited(visit);
+                        }
+                    }
+                }
             }
         }
     }
@@ -273,6 +376,8 @@ impl Life<'_> {
                             self.number,
                             events,
                             self.faults_seen.clone(),
+                            Random::new(self.random.number()),
+                            self.troubles.clone(),
                         ),
                         Uplink::Shared(pool, _) => {
                             link::share(pool.clone(), slot, self.number, events)
@@ -343,6 +448,7 @@ impl Life<'_> {
             Ask::Do(deed, to) => {
                 let reset = match deed {
                     Deed::PowerCycle => Some(ResetReason::PowerOn),
+                    Deed::BrownOut => Some(ResetReason::BrownOut),
                     Deed::Crash => Some(ResetReason::Watchdog),
                     _ => None,
                 };
@@ -379,7 +485,20 @@ impl Life<'_> {
                     Err("boards that share connections have no link of their own".into())
                 }
             },
-            Deed::PowerCycle | Deed::Crash => Ok(()),
+            Deed::CutEvery(operations) => {
+                self.strain.cut_every = operations;
+                self.strain.arm(self.runtime);
+                Ok(())
+            }
+            Deed::SlowFlash(ms) => {
+                self.strain.flash_ms = ms;
+                Ok(())
+            }
+            Deed::Drift(ppm) => {
+                self.runtime.board.drift(ppm);
+                Ok(())
+            }
+            Deed::PowerCycle | Deed::BrownOut | Deed::Crash => Ok(()),
         }
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::api::Api;
 use crate::link::{Event, News};
+use crate::trouble::Troubles;
 
 /// Requests at a time on one connection; servers allow 100 and more.
 const STREAMS: usize = 100;
@@ -34,6 +35,7 @@ struct Shared {
 /// The connections of one thread.
 pub(crate) struct Pool {
     api: Arc<Api>,
+    troubles: Arc<Troubles>,
     connections: RefCell<Vec<Shared>>,
     /// One board after another dials, so that a thousand that come together find the connection of the first.
     dialling: tokio::sync::Mutex<()>,
@@ -61,9 +63,10 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 }
 
 impl Pool {
-    pub(crate) fn new(api: Arc<Api>) -> Rc<Self> {
+    pub(crate) fn new(api: Arc<Api>, troubles: Arc<Troubles>) -> Rc<Self> {
         Rc::new(Self {
             api,
+            troubles,
             connections: RefCell::default(),
             dialling: tokio::sync::Mutex::new(()),
         })
@@ -87,7 +90,12 @@ impl Pool {
         if let Some(free) = self.free() {
             return Some(free);
         }
-        let stream = self.api.dial(b"h2").await.ok()?;
+        let stream = self
+            .api
+            .dial(b"h2")
+            .await
+            .inspect_err(|error| self.troubles.dialling(error))
+            .ok()?;
         let (sender, connection) = http2::handshake(Local, TokioIo::new(stream)).await.ok()?;
         tokio::task::spawn_local(async move {
             // How it ends is told to whoever waits for an answer.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Many nodes in one process: a few threads, each with its boards.
+//! Many nodes in one process: a few threads, each with its boards; or on the caller's own, by the caller's clock.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use tokio::task::LocalSet;
 use crate::api::Api;
 use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
 use crate::pool::Pool;
+use crate::trouble::Troubles;
 use crate::{runtime, serving};
 
 /// What is to be simulated.
@@ -40,6 +41,10 @@ pub struct Options {
     pub spread_ms: u64,
     /// Authorities in PEM: whoever shows a client certificate of one of them on a node's own port may run commands.
     pub client_authorities: Vec<u8>,
+    /// Whether each board listens on a port of loopback, as a kubelet does.
+    pub serve: bool,
+    /// What everything random follows from, the same in every run; `None` for the machine's randomness.
+    pub seed: Option<u64>,
 }
 
 /// Boards that run until this is dropped.
@@ -49,12 +54,22 @@ pub struct Simulation {
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
+/// Boards that the caller runs, on its own thread and by its own clock: while tokio's is paused, a week of theirs takes as
+/// long as what they do in it. The boards are off when what [`Boards::run`] returns is dropped.
+pub struct Boards {
+    handle: Handle,
+    shares: Vec<Share>,
+    api: Arc<Api>,
+    shared: bool,
+}
+
 /// A way to the boards of a simulation.
 #[derive(Clone)]
 pub struct Handle {
     boards: Arc<HashMap<String, mpsc::Sender<Ask>>>,
     names: Arc<Vec<String>>,
     ready: Arc<Ready>,
+    troubles: Arc<Troubles>,
 }
 
 #[derive(Default)]
@@ -82,64 +97,32 @@ impl Simulation {
             .map_or(1, usize::from)
             .min(options.nodes.max(1))
             .min(8);
-        let port_identity = if options.shared {
-            None
-        } else {
-            let made = serving::Identity::new(&options.client_authorities)
-                .map_err(std::io::Error::other)?;
-            Some(Arc::new(made))
-        };
-        let ready = Arc::new(Ready::default());
+        let boards = Boards::new(api, options)?;
+        let handle = boards.handle.clone();
         let stop = Arc::new(Notify::new());
-        let trusted: Arc<[PublicKey]> = options.trusted.clone().into();
-        let mut boards = HashMap::new();
-        let mut names = Vec::new();
-        let mut shares: Vec<Vec<Share>> = Vec::new();
-        shares.resize_with(threads, Vec::new);
-        for n in 0..options.nodes {
-            let name = format!("{}{n}", options.prefix);
-            let (to_board, asked) = mpsc::channel(1);
-            let node = NodeOptions {
-                id: identity(&name),
-                name: name.clone(),
-                profile: options.profile,
-                pins_map: options.pins_map.clone(),
-                trusted: trusted.clone(),
-                serve: port_identity.clone(),
-            };
-            let file = options
-                .flash_dir
-                .as_ref()
-                .map(|directory| directory.join(format!("{name}.flash")));
-            let flash = runtime::flash(options.profile, node.id, file.as_deref())?;
-            let delay = options.spread_ms * n as u64 / options.nodes.max(1) as u64;
-            shares[n % threads].push(Share {
-                node,
-                flash,
-                asked,
-                delay,
-            });
-            boards.insert(name.clone(), to_board);
-            names.push(name);
+        let mut parts: Vec<Vec<Share>> = Vec::new();
+        parts.resize_with(threads, Vec::new);
+        for (n, share) in boards.shares.into_iter().enumerate() {
+            parts[n % threads].push(share);
         }
-        let api = Arc::new(api);
-        let shared = options.shared;
-        let threads = shares
+        let threads = parts
             .into_iter()
             .enumerate()
-            .map(|(n, share)| {
-                let (api, ready, stop) = (api.clone(), ready.clone(), stop.clone());
+            .map(|(n, shares)| {
+                let stop = stop.clone();
+                let part = Boards {
+                    handle: handle.clone(),
+                    shares,
+                    api: boards.api.clone(),
+                    shared: boards.shared,
+                };
                 std::thread::Builder::new()
                     .name(format!("boards-{n}"))
-                    .spawn(move || boards_of_a_thread(share, api, shared, &ready, &stop))
+                    .spawn(move || boards_of_a_thread(part, &stop))
             })
             .collect::<std::io::Result<_>>()?;
         Ok(Self {
-            handle: Handle {
-                boards: Arc::new(boards),
-                names: Arc::new(names),
-                ready,
-            },
+            handle,
             stop,
             threads,
         })
@@ -179,30 +162,103 @@ fn identity(name: &str) -> u64 {
     hash
 }
 
-fn boards_of_a_thread(
-    shares: Vec<Share>,
-    api: Arc<Api>,
-    shared: bool,
-    ready: &Arc<Ready>,
-    stop: &Notify,
-) {
+fn boards_of_a_thread(boards: Boards, stop: &Notify) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     else {
+        boards
+            .handle
+            .troubles
+            .say("too many open files: a thread of boards cannot wait for its sockets".to_owned());
         return;
     };
-    let local = LocalSet::new();
-    local.block_on(&runtime, async {
-        let uplink = if shared {
-            Uplink::Shared(Pool::new(api.clone()), api)
+    runtime.block_on(async {
+        tokio::select! {
+            () = boards.run() => {}
+            () = stop.notified() => {}
+        }
+    });
+}
+
+impl Boards {
+    /// Makes the boards ready to be switched on.
+    ///
+    /// # Errors
+    /// When a flash cannot be read, or no certificate can be made.
+    pub fn new(api: Api, options: &Options) -> std::io::Result<Self> {
+        let port_identity = if options.serve {
+            let made = serving::Identity::new(&options.client_authorities)
+                .map_err(std::io::Error::other)?;
+            Some(Arc::new(made))
         } else {
-            Uplink::Direct(api)
+            None
         };
-        for share in shares {
+        let troubles = Arc::new(Troubles::default());
+        let trusted: Arc<[PublicKey]> = options.trusted.clone().into();
+        let mut boards = HashMap::new();
+        let mut names = Vec::new();
+        let mut shares = Vec::new();
+        for n in 0..options.nodes {
+            let name = format!("{}{n}", options.prefix);
+            let (to_board, asked) = mpsc::channel(1);
+            let node = NodeOptions {
+                id: identity(&name),
+                name: name.clone(),
+                profile: options.profile,
+                pins_map: options.pins_map.clone(),
+                trusted: trusted.clone(),
+                seed: options.seed,
+                troubles: troubles.clone(),
+                serve: port_identity.clone(),
+            };
+            let file = options
+                .flash_dir
+                .as_ref()
+                .map(|directory| directory.join(format!("{name}.flash")));
+            let flash = runtime::flash(options.profile, node.id, file.as_deref())?;
+            let delay = options.spread_ms * n as u64 / options.nodes.max(1) as u64;
+            shares.push(Share {
+                node,
+                flash,
+                asked,
+                delay,
+            });
+            boards.insert(name.clone(), to_board);
+            names.push(name);
+        }
+        Ok(Self {
+            handle: Handle {
+                boards: Arc::new(boards),
+                names: Arc::new(names),
+                ready: Arc::new(Ready::default()),
+                troubles,
+            },
+            shares,
+            api: Arc::new(api),
+            shared: options.shared,
+        })
+    }
+
+    /// A way to the boards.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Switches the boards on, and runs them for ever. It needs a tokio runtime of one thread.
+    pub async fn run(self) {
+        let local = LocalSet::new();
+        let uplink = if self.shared {
+            let pool = Pool::new(self.api.clone(), self.handle.troubles.clone());
+            Uplink::Shared(pool, self.api)
+        } else {
+            Uplink::Direct(self.api)
+        };
+        for share in self.shares {
             let uplink = uplink.clone();
-            let ready = ready.clone();
-            tokio::task::spawn_local(async move {
+            let ready = self.handle.ready.clone();
+            local.spawn_local(async move {
                 if share.delay > 0 {
                     tokio::time::sleep(Duration::from_millis(share.delay)).await;
                 }
@@ -213,8 +269,10 @@ fn boards_of_a_thread(
                 node::run(share.node, share.flash, uplink, share.asked, on_ready).await;
             });
         }
-        stop.notified().await;
-    });
+        // The boards end with their orders, which the handles hold.
+        drop(self.handle);
+        local.await;
+    }
 }
 
 impl Handle {
@@ -240,6 +298,12 @@ impl Handle {
             // Another thread may have told between the two lines above.
             let _ = tokio::time::timeout(Duration::from_millis(100), changed).await;
         }
+    }
+
+    /// What has gone wrong with the machine that simulates the boards, after the first so many lines; waits until there is
+    /// something.
+    pub async fn troubles(&self, known: usize) -> Vec<String> {
+        self.troubles.after(known).await
     }
 
     /// Looks at a board; `None` if there is none of this name.

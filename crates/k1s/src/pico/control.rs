@@ -154,6 +154,11 @@ async fn set(handle: &Handle, name: &str, deeds: Vec<Deed>) -> Result<(), String
     Ok(())
 }
 
+const LINK: &str =
+    "up, cut, half-open, latency:MS, loss:PERCENT (at most 95) or rate:BYTES-PER-SECOND";
+const POWER: &str = "cycle, brown-out, steady or cut-every:OPERATIONS of the flash";
+const FLASH: &str = "fast or slow:MS (at most 10000)";
+
 /// What is asked by `KEY=VALUE`.
 fn deed(word: &str) -> Result<Deed, String> {
     let (key, value) = word
@@ -188,26 +193,51 @@ fn deed(word: &str) -> Result<Deed, String> {
                     None if part == "cut" => faults.cut = true,
                     None if part == "half-open" => faults.half_open = true,
                     Some(("latency", ms)) => {
-                        faults.latency_ms = ms
-                            .parse()
-                            .map_err(|_| wrong("up, cut, half-open, latency:MS or loss:PERCENT"))?;
+                        faults.latency_ms = ms.parse().map_err(|_| wrong(LINK))?;
                     }
                     Some(("loss", percent)) => {
                         faults.loss_percent = percent
                             .parse()
-                            .map_err(|_| wrong("up, cut, half-open, latency:MS or loss:PERCENT"))?;
+                            .ok()
+                            .filter(|percent| *percent <= 95)
+                            .ok_or_else(|| wrong(LINK))?;
                     }
-                    _ => return Err(wrong("up, cut, half-open, latency:MS or loss:PERCENT")),
+                    Some(("rate", bytes)) => {
+                        faults.bytes_per_second = bytes.parse().map_err(|_| wrong(LINK))?;
+                    }
+                    _ => return Err(wrong(LINK)),
                 }
             }
             Ok(Deed::Link(faults))
         }
-        "power" if value == "cycle" => Ok(Deed::PowerCycle),
-        "power" => Err(wrong("cycle")),
+        "power" => match value.split_once(':') {
+            None if value == "cycle" => Ok(Deed::PowerCycle),
+            None if value == "brown-out" => Ok(Deed::BrownOut),
+            None if value == "steady" => Ok(Deed::CutEvery(None)),
+            Some(("cut-every", n)) => match n.parse() {
+                Ok(n) => Ok(Deed::CutEvery(Some(n))),
+                Err(_) => Err(wrong(POWER)),
+            },
+            _ => Err(wrong(POWER)),
+        },
+        "flash" => match value.split_once(':') {
+            None if value == "fast" => Ok(Deed::SlowFlash(0)),
+            Some(("slow", ms)) => match ms.parse() {
+                Ok(ms) if ms <= 10_000 => Ok(Deed::SlowFlash(ms)),
+                _ => Err(wrong(FLASH)),
+            },
+            _ => Err(wrong(FLASH)),
+        },
+        "clock" => match value.parse() {
+            Ok(ppm) if (-100_000..=100_000).contains(&ppm) => Ok(Deed::Drift(ppm)),
+            _ => Err(wrong("so many millionths too fast, -100000 to 100000")),
+        },
         pin => {
             let number = pin.trim_start_matches("GP").trim_start_matches("gp");
             let number = number.parse().map_err(|_| {
-                format!("{key:?} is neither a pin (15 or GP15) nor adcN, temp, link or power")
+                format!(
+                    "{key:?} is neither a pin (15 or GP15) nor adcN, temp, link, power, flash or clock"
+                )
             })?;
             match value.to_ascii_lowercase().as_str() {
                 "open" => Ok(Deed::Drive(number, None)),
@@ -243,6 +273,7 @@ fn json_of(seen: &Seen) -> Value {
             "halfOpen": seen.faults.half_open,
             "latencyMs": seen.faults.latency_ms,
             "lossPercent": seen.faults.loss_percent,
+            "bytesPerSecond": seen.faults.bytes_per_second,
         },
         "api": {
             "requests": counters.requests,
@@ -322,6 +353,12 @@ mod tests {
             ("adc0=1200", Ok(Deed::Analogue(0, 1200))),
             ("temp=31.5", Ok(Deed::Temperature(31_500))),
             ("power=cycle", Ok(Deed::PowerCycle)),
+            ("power=brown-out", Ok(Deed::BrownOut)),
+            ("power=cut-every:40", Ok(Deed::CutEvery(Some(40)))),
+            ("power=steady", Ok(Deed::CutEvery(None))),
+            ("flash=slow:30", Ok(Deed::SlowFlash(30))),
+            ("flash=fast", Ok(Deed::SlowFlash(0))),
+            ("clock=-200", Ok(Deed::Drift(-200))),
             ("link=up", link(Faults::default())),
             (
                 "link=cut",
@@ -338,6 +375,29 @@ mod tests {
                     ..Faults::default()
                 }),
             ),
+            (
+                "link=rate:2000",
+                link(Faults {
+                    bytes_per_second: 2000,
+                    ..Faults::default()
+                }),
+            ),
+            (
+                "link=loss:96",
+                Err(format!("\"link=loss:96\": \"loss:96\" is not {LINK}")),
+            ),
+            (
+                "power=off",
+                Err(format!("\"power=off\": \"off\" is not {POWER}")),
+            ),
+            (
+                "flash=slow:x",
+                Err(format!("\"flash=slow:x\": \"slow:x\" is not {FLASH}")),
+            ),
+            (
+                "clock=fast",
+                Err("\"clock=fast\": \"fast\" is not so many millionths too fast, -100000 to 100000".to_owned()),
+            ),
             ("15", Err("\"15\" is not KEY=VALUE".to_owned())),
             (
                 "15=up",
@@ -349,7 +409,7 @@ mod tests {
             ),
             (
                 "x=1",
-                Err("\"x\" is neither a pin (15 or GP15) nor adcN, temp, link or power".to_owned()),
+                Err("\"x\" is neither a pin (15 or GP15) nor adcN, temp, link, power, flash or clock".to_owned()),
             ),
         ] {
             assert_eq!(deed(word), expected, "{word}");

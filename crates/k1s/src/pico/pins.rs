@@ -15,8 +15,8 @@ use super::control;
 pub(super) static COMMAND: Command = Command {
     name: "pins",
     aliases: &["pin"],
-    usage: "[BOARD [PIN=high|low|open] [adcN=0..65535] [temp=DEGREES] [link=up|cut|half-open|latency:MS|loss:PERCENT] [power=cycle]] [--watch] [-o json]",
-    about: "Show the boards of a running simulation, or set what is around one: pins, sensors, link, power.",
+    usage: "[BOARD [PIN=high|low|open] [adcN=0..65535] [temp=DEGREES] [link=up|cut|half-open|latency:MS|loss:PERCENT|rate:BYTES] [power=cycle|brown-out|cut-every:N|steady] [flash=fast|slow:MS] [clock=PPM]] [--watch] [-o json]",
+    about: "Show the boards of a running simulation, or set what is around one: pins, sensors, link, power, flash, clock.",
     examples: &[
         ("All boards, again and again", "pico pins --watch"),
         (
@@ -24,6 +24,14 @@ pub(super) static COMMAND: Command = Command {
             "pico pins pico-0 15=low",
         ),
         ("Cut the radio link of pico-0", "pico pins pico-0 link=cut"),
+        (
+            "A bad link: 500 ms each way, one piece in ten is sent again",
+            "pico pins pico-0 link=latency:500,loss:10",
+        ),
+        (
+            "Power that goes at every 40th operation of the flash, and a clock that runs 200 ppm too fast",
+            "pico pins pico-0 power=cut-every:40 clock=200",
+        ),
     ],
     flags: &[&[
         Flag::switch("watch", "Show the boards again and again, until Ctrl-C.").short('w'),

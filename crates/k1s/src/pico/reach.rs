@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use http::Uri;
 use k1s_cli::kubeconfig::Access;
 use k1s_cli::transport::tls;
-use pico_sim::Api;
+use pico_sim::{Api, Wire};
 
 /// An error of the command line library in one line.
 pub(super) fn plain(error: k1s_cli::error::Error) -> anyhow::Error {
@@ -42,10 +42,12 @@ pub(super) fn api(access: &Access) -> Result<Api> {
         None
     };
     Ok(Api {
-        port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+        wire: Wire::Tcp(
+            bare,
+            uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+        ),
         authority: uri.authority().map_or(host, |a| a.as_str()).to_owned(),
         base: uri.path().trim_end_matches('/').to_owned(),
-        host: bare,
         tls,
         authorization: access.authorization.clone().unwrap_or_default(),
     })

@@ -61,6 +61,10 @@ pub(super) static COMMAND: Command = Command {
             "own: each board has its own, byte for byte; shared: all share HTTP/2. By default shared above 64 boards.",
         ),
         Flag::duration("spread", "0s", "Over how long the boards are switched on."),
+        Flag::text(
+            "seed",
+            "Number from which the boards' randomness and the faults of their links follow; another one in each run by default.",
+        ),
         Flag::switch(
             "view",
             "Show the boards, as on a terminal, even if this is none.",
@@ -83,6 +87,8 @@ pub(super) fn defaults() -> Options {
         trusted: Vec::new(),
         spread_ms: 0,
         client_authorities: Vec::new(),
+        serve: true,
+        seed: None,
     }
 }
 
@@ -152,6 +158,15 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
         trusted,
         spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
         client_authorities,
+        // Ten thousand ports that nobody asks are not opened.
+        serve: !shared,
+        seed: match flags.text("seed") {
+            "" => None,
+            text => Some(
+                text.parse()
+                    .with_context(|| format!("--seed {text:?} is not a number"))?,
+            ),
+        },
     })
 }
 
@@ -164,7 +179,7 @@ async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
     let start = || -> Result<_> {
         let options = options(flags, &access)?;
         let api = reach::api(&access)?;
-        limits::raise_open_files();
+        check_open_files(&options, limits::raise_open_files())?;
         let simulation = Simulation::start(api, &options).context("cannot start the boards")?;
         let control = control::Control::open(&super::socket(flags)?, simulation.handle())?;
         Ok((options, simulation, control))
@@ -184,6 +199,7 @@ async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
     ))?;
     cx.flush()?;
     tokio::pin!(signal);
+    tokio::spawn(tell_troubles(handle.clone()));
     let ready = tokio::select! {
         () = handle.all_ready() => true,
         () = &mut signal => false,
@@ -215,6 +231,43 @@ async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
     let _ = out.flush();
     simulation.stop();
     Ok(())
+}
+
+/// Says what goes wrong with the machine, beside what is shown.
+async fn tell_troubles(handle: pico_sim::Handle) {
+    let mut told = 0;
+    loop {
+        for text in handle.troubles(told).await {
+            eprintln!("Warning: {text}");
+            told += 1;
+        }
+    }
+}
+
+/// Refuses boards for which the process may not have enough files open.
+fn check_open_files(options: &Options, limit: Option<u64>) -> Result<()> {
+    let Some(limit) = limit else {
+        return Ok(());
+    };
+    let of_a_board = if options.shared {
+        0
+    } else {
+        // Requests and one or two watches, the kubelet's port and one who asks there.
+        4 + u64::from(options.pins_map.is_some())
+    } + u64::from(options.flash_dir.is_some());
+    let needed = 64 + options.nodes as u64 * of_a_board;
+    if needed <= limit {
+        return Ok(());
+    }
+    let way_out = if options.shared {
+        ""
+    } else {
+        ", or let the boards share connections (--connections shared)"
+    };
+    bail!(
+        "{} may need {needed} open files, and this process may have {limit}: raise the limit (ulimit -n {needed}), simulate fewer{way_out}",
+        count(options.nodes)
+    )
 }
 
 fn count(n: usize) -> String {
