@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated boards as nodes, from the outside: kubectl on one side, the pins of the boards on the other.
 
-    e2e/pico.py K1S KUBECTL KUBECONFIG DIRECTORY [--bind]
+    e2e/pico.py K1S KUBECTL KUBECONFIG DIRECTORY [--bind] [--registry ADDRESS]
 
 The boards are those of `k1s pico sim --nodes 2 --kubeconfig KUBECONFIG --socket DIRECTORY/pico.sock`, on any cluster. With --bind
-pods are put on their nodes by hand, for a cluster without a scheduler such as that of bench/peer.
+pods are put on their nodes by hand, for a cluster without a scheduler such as that of bench/peer. With --registry an image is
+pulled from there, own/blink:v9, which is signed with a key that the boards trust.
 """
 import json
 import ssl
@@ -17,6 +18,7 @@ import urllib.request
 k1s, kubectl, kubeconfig, directory = sys.argv[1:5]
 # where no scheduler runs
 bind_by_hand = "--bind" in sys.argv[5:]
+registry = sys.argv[sys.argv.index("--registry") + 1] if "--registry" in sys.argv[5:] else None
 socket = f"{directory}/pico.sock"
 passed = failed = 0
 
@@ -61,9 +63,9 @@ def kubelet(name, path):
         return answer.read().decode()
 
 
-def apply(name, image, node, limits=None, more=None):
+def apply(name, image, node, limits=None, more=None, **container):
     spec = {"nodeName": node, "terminationGracePeriodSeconds": 2,
-            "containers": [{"name": "c", "image": image, "resources": {"limits": limits or {}}}]}
+            "containers": [{"name": "c", "image": image, "resources": {"limits": limits or {}}, **container}]}
     metadata = {"name": name}
     metadata.update(more or {})
     kube("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
@@ -176,8 +178,30 @@ def an_image_of_ones_own():
     assert refused.returncode == 1 and "a board runs on it" in refused.stderr, refused
 
 
+def an_image_from_a_registry():
+    image = f"{registry}/own/blink:v9"
+    apply("pulled", image, "pico-1", {"pico.io/led": 1})
+    kube("wait", "--for=condition=Ready", "pod/pulled", "--timeout=60s")
+    until("the LED goes on", lambda: board("pico-1")["led"])
+    said = kube("describe", "pod", "pulled")
+    assert f'Pulling image "{image}"' in said and f'Successfully pulled image "{image}"' in said, said
+    until("the node has it", lambda: image in kube("get", "node", "pico-1", "-o", "jsonpath={.status.images[*].names[*]}"))
+    digest = pod("pulled")["status"]["containerStatuses"][0]["imageID"]
+    kube("delete", "pod", "pulled", "--timeout=60s")
+    # pico-0 has it in flash under another name, and needs no registry for it
+    apply("digest", f"registry.invalid/own/blink@{digest}", "pico-0", {"pico.io/led": 1})
+    kube("wait", "--for=condition=Ready", "pod/digest", "--timeout=60s")
+    waiting = lambda name: pod(name)["status"].get("containerStatuses", [{}])[0].get("state", {}).get("waiting", {})
+    apply("none", f"{registry}/own/blink:none", "pico-1")
+    until("the pull backs off", lambda: waiting("none").get("reason") == "ImagePullBackOff")
+    assert "the registry says 404" in waiting("none")["message"], waiting("none")
+    apply("never", f"{registry}/own/other:v1", "pico-1", imagePullPolicy="Never")
+    until("nothing is pulled", lambda: waiting("never").get("reason") == "ErrImageNeverPull")
+    kube("delete", "pod", "digest", "none", "never", "--timeout=60s")
+
+
 for check in (two_boards_are_ready, blink_is_scheduled_and_blinks, pins_are_held_and_free_again, limits_and_images,
-              an_image_of_ones_own, power_and_link_come_back):
+              an_image_of_ones_own, *([an_image_from_a_registry] if registry else []), power_and_link_come_back):
     try:
         check()
         passed += 1

@@ -117,6 +117,8 @@ pub struct Agent {
     status_due: Ms,
     /// Whether the whole status is to be sent, and not only the conditions.
     status_whole: bool,
+    /// Whether labels and annotations are to be sent although the Node is ours: there are other images.
+    relabel: bool,
     lease_exists: bool,
     lease_works: bool,
     lease_due: Ms,
@@ -177,6 +179,7 @@ impl Agent {
             usage: Usage::default(),
             status_due: 0,
             status_whole: true,
+            relabel: false,
             lease_exists: false,
             lease_works: true,
             lease_due: 0,
@@ -520,11 +523,17 @@ impl Agent {
             random: &mut self.random,
             fuel,
             starved: false,
+            in_use: Vec::new(),
+            has_pulled: false,
             dirty: false,
             about: None,
         };
         let next = self.pods.poll(&mut world);
-        let (left, starved) = (world.fuel, world.starved);
+        let (left, starved, has_pulled) = (world.fuel, world.starved, world.has_pulled);
+        if has_pulled {
+            self.config.images = runtime.image_names();
+            self.relabel = true;
+        }
         self.fuel_used += u64::from(fuel - left);
         self.fuel_left -= u64::from(fuel - left);
         // Without fuel there is nothing to be done for a few milliseconds, however much is due.

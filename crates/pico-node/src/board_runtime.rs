@@ -10,12 +10,10 @@ use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
 use pico_board::{Board, Reset as _};
-use pico_eci::{
-    Blob, Container, Engine, Grant, HostError, Image, Limits, PublicKey, StartError, Verifier,
-    VerifyError,
-};
+use pico_eci::{Container, Engine, Grant, HostError, Limits, PublicKey, StartError};
 use pico_flash::{Error, Layout, Storage};
 
+use crate::board_images::Fetch;
 use crate::facts::Usage;
 use crate::runtime::{Devices, ImageError, ImageFacts, Runtime};
 
@@ -26,10 +24,11 @@ pub type Deliver<F> = fn(&mut Storage<F>) -> Result<(), Error>;
 pub struct BoardRuntime<B, F, E> {
     /// The board.
     pub board: B,
-    engine: E,
-    trusted: Vec<PublicKey>,
+    pub(crate) engine: E,
+    pub(crate) trusted: Vec<PublicKey>,
+    pub(crate) fetch: Option<Box<dyn Fetch>>,
     flash: Option<F>,
-    storage: Option<Storage<F>>,
+    pub(crate) storage: Option<Storage<F>>,
     deliver: Deliver<F>,
     /// Whether the flash has the images that the board comes with.
     is_delivered: bool,
@@ -63,6 +62,7 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
             board,
             engine,
             trusted,
+            fetch: None,
             flash: Some(flash),
             storage: None,
             deliver,
@@ -120,7 +120,7 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
     }
 
     /// Gives the flash the images that the board comes with, if it does not have them.
-    fn supply(&mut self) {
+    pub(crate) fn supply(&mut self) {
         let Some(storage) = self.storage.as_mut().filter(|_| !self.is_delivered) else {
             return;
         };
@@ -185,32 +185,6 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
             None => self.flash.as_mut(),
         }
     }
-
-    /// Does something with a verified image.
-    fn verified<T>(
-        &mut self,
-        name: &str,
-        act: impl FnOnce(&E, &mut Image<&mut dyn Blob>) -> T,
-    ) -> Result<T, Refusal> {
-        let found = self.storage().and_then(|s| s.image_by_reference(name));
-        match found {
-            Err(Error::NotFound) => self.supply(),
-            Err(error) => return Err(Refusal::Flash(error)),
-            Ok(_) => {}
-        }
-        let storage = self
-            .storage
-            .as_mut()
-            .ok_or(Refusal::Flash(Error::NotFound))?;
-        let stored = storage.image_by_reference(name).map_err(Refusal::Flash)?;
-        let mut reader = storage.open_image(&stored).map_err(Refusal::Flash)?;
-        let verifier = Verifier::new(&self.trusted);
-        let blob: &mut dyn Blob = &mut reader;
-        let mut image = verifier
-            .verify_digest(blob, stored.digest)
-            .map_err(Refusal::Verify)?;
-        Ok(act(&self.engine, &mut image))
-    }
 }
 
 /// Frees what pods have stored that are none of these. Who has a `/` in the name is no uid: a pod that comes back.
@@ -230,14 +204,8 @@ fn forget_crashes<F: NorFlash>(storage: &mut Storage<F>) -> Result<(), Error> {
     }
 }
 
-/// Why an image is not used.
-enum Refusal {
-    Flash(Error),
-    Verify(VerifyError),
-}
-
 /// An error and its causes in one line.
-fn chain(error: &dyn core::error::Error) -> String {
+pub(crate) fn chain(error: &dyn core::error::Error) -> String {
     let mut out = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -261,15 +229,18 @@ impl<B: Board, F: NorFlash, E: Engine> Runtime for BoardRuntime<B, F, E> {
     }
 
     fn image(&mut self, name: &str) -> Result<ImageFacts, ImageError> {
-        let facts = self.verified(name, |_, image| ImageFacts {
+        self.verified(name, |_, image| ImageFacts {
             digest: image.digest().to_string(),
             asks: image.config().capabilities,
-        });
-        facts.map_err(|refusal| match refusal {
-            Refusal::Flash(Error::NotFound) => ImageError::NotFound,
-            Refusal::Flash(error) => ImageError::Refused(chain(&error)),
-            Refusal::Verify(error) => ImageError::Refused(chain(&error)),
         })
+    }
+
+    fn pull(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError> {
+        self.take_in(name, in_use)
+    }
+
+    fn image_names(&mut self) -> Vec<String> {
+        self.images().unwrap_or_default()
     }
 
     fn start(

@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod agent;
 pub mod backoff;
+mod board_images;
 mod board_runtime;
 mod conditions;
 mod connection;
@@ -30,6 +31,7 @@ pub mod time;
 pub mod websocket;
 
 pub use agent::{Agent, Counters, LEASE_MS, PINS, PODS, REQUESTS, SLOTS, STATUS_MS, Slot};
+pub use board_images::{Fetch, Fetched};
 pub use board_runtime::{BoardRuntime, Deliver};
 pub use connection::Order;
 pub use facts::{CRASHES, Config, Hardware, MAX_PODS, Usage, resource};

@@ -216,6 +216,16 @@ impl Pods {
     /// Lets every pod do what is to be done. Says when to come again.
     pub(crate) fn poll(&mut self, world: &mut World<'_>) -> Option<Ms> {
         let mut next: Option<Ms> = None;
+        let active = || self.all.iter().filter(|work| !work.is_over());
+        if active()
+            .flat_map(Work::runners)
+            .any(|runner| runner.is_pulling)
+        {
+            world.in_use = active()
+                .flat_map(Work::runners)
+                .map(|runner| runner.image_id.clone())
+                .collect();
+        }
         for work in &mut self.all {
             let at = work.poll(world);
             next = match (next, at) {

@@ -86,6 +86,8 @@ pub enum ImageError {
     NotFound,
     /// It is there, but its signature or its digest is wrong; why, in words.
     Refused(String),
+    /// It could not be had from its registry, or the flash has no room for it; why, in words.
+    Unavailable(String),
 }
 
 /// What the agent needs of the board it runs on.
@@ -98,6 +100,16 @@ pub trait Runtime {
     /// # Errors
     /// See [`ImageError`].
     fn image(&mut self, name: &str) -> Result<ImageFacts, ImageError>;
+
+    /// Has an image brought from its registry into flash, under this name, and verified. Called again and again until it
+    /// does not say `false` any more. Where room is needed, images that were pulled go, those of these digests excepted.
+    ///
+    /// # Errors
+    /// [`ImageError::Unavailable`], or [`ImageError::Refused`] for what came and is not to be trusted.
+    fn pull(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError>;
+
+    /// The names of the images in flash; empty when the flash fails.
+    fn image_names(&mut self) -> Vec<String>;
 
     /// Starts a container of an image.
     ///

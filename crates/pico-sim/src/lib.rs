@@ -7,6 +7,7 @@
 
 mod api;
 mod board;
+mod fetcher;
 mod link;
 mod node;
 mod pool;
@@ -17,6 +18,7 @@ mod trouble;
 
 pub use api::{Api, Wire};
 pub use board::{Panel, Pin, SimBoard, level};
+pub use fetcher::Registry;
 pub use link::Faults;
 pub use node::{Deed, NodeOptions, Seen};
 pub use runtime::{SimRuntime, board_runtime, images};

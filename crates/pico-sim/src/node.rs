@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Api;
 use crate::board::{BoardEntropy, Panel, SimBoard};
+use crate::fetcher::{Fetcher, Registries};
 use crate::link::{self, Connection, Event, Faults, News};
 use crate::pool::Pool;
 use crate::runtime::{self, SimRuntime};
@@ -47,6 +48,8 @@ pub struct NodeOptions {
     pub trusted: Arc<[PublicKey]>,
     /// What everything random follows from; `None` for the machine's randomness.
     pub seed: Option<u64>,
+    /// Who fetches images that are not in flash.
+    pub(crate) registry: Option<Arc<Registries>>,
     /// Where it is told what goes wrong with the machine.
     pub(crate) troubles: Arc<Troubles>,
     /// What the node's own port is served with, on loopback; without it there is none.
@@ -132,8 +135,8 @@ pub(crate) async fn run(
     let has_file = flash.has_file();
     let mut runtime = runtime::new(board, flash, &options.trusted);
     // What a blank flash is given is known; it is not opened before it is needed.
-    let images = if has_file {
-        runtime::stored_images(&mut runtime).unwrap_or_else(|error| {
+    let mut images = if has_file {
+        runtime.images().unwrap_or_else(|error| {
             eprintln!("error: the flash of {}: {error}", options.name);
             Vec::new()
         })
@@ -141,6 +144,10 @@ pub(crate) async fn run(
         runtime::images().into_iter().map(str::to_owned).collect()
     };
     let (faults, faults_seen) = watch::channel(Faults::default());
+    if let Some(registry) = &options.registry {
+        let fetcher = Fetcher::new(registry.clone(), faults_seen.clone());
+        runtime.fetch_with(Box::new(fetcher));
+    }
     let (inbound_to_us, mut inbound) = mpsc::channel(4);
     let port = match &options.serve {
         Some(identity) => serving::listen(inbound_to_us.clone(), identity)
@@ -184,7 +191,10 @@ pub(crate) async fn run(
         };
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
-        match life.live(&mut asked, &mut inbound, on_ready).await {
+        let end = life.live(&mut asked, &mut inbound, on_ready).await;
+        // Those that were pulled meanwhile are in flash.
+        images.clone_from(&life.agent.config().images);
+        match end {
             End::Reset(reason) => {
                 runtime.board.restart(reason);
                 runtime.restart();

@@ -73,22 +73,6 @@ pub(crate) fn flash(profile: &Profile, seed: u64, file: Option<&Path>) -> io::Re
     }
 }
 
-/// The references of the images in a board's storage.
-///
-/// # Errors
-/// When the flash fails.
-pub(crate) fn stored_images(runtime: &mut SimRuntime) -> Result<Vec<String>, Error> {
-    let mut found = runtime.storage()?.images()?;
-    found.sort_unstable_by_key(|image| image.serial);
-    let mut names: Vec<String> = found.into_iter().map(|image| image.reference).collect();
-    // of two with one name the newer runs
-    names.reverse();
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(name.clone()));
-    names.reverse();
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
     use pico_board::{PICO_W, ResetReason};

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::api::Api;
+use crate::fetcher::{Registries, Registry};
 use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
 use crate::pool::Pool;
 use crate::trouble::Troubles;
@@ -41,6 +42,8 @@ pub struct Options {
     pub spread_ms: u64,
     /// Authorities in PEM: whoever shows a client certificate of one of them on a node's own port may run commands.
     pub client_authorities: Vec<u8>,
+    /// Who fetches images that are not in the boards' flash; without it there are no others.
+    pub registry: Option<Arc<dyn Registry>>,
     /// Whether each board listens on a port of loopback, as a kubelet does.
     pub serve: bool,
     /// What everything random follows from, the same in every run; `None` for the machine's randomness.
@@ -195,6 +198,10 @@ impl Boards {
             None
         };
         let troubles = Arc::new(Troubles::default());
+        let registry = options
+            .registry
+            .clone()
+            .map(|registry| Arc::new(Registries::new(registry)));
         let trusted: Arc<[PublicKey]> = options.trusted.clone().into();
         let mut boards = HashMap::new();
         let mut names = Vec::new();
@@ -209,6 +216,7 @@ impl Boards {
                 pins_map: options.pins_map.clone(),
                 trusted: trusted.clone(),
                 seed: options.seed,
+                registry: registry.clone(),
                 troubles: troubles.clone(),
                 serve: port_identity.clone(),
             };

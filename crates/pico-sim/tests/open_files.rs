@@ -70,6 +70,7 @@ fn in_a_process_with_few(server: &str) {
         client_authorities: Vec::new(),
         serve: false,
         seed: Some(1),
+        registry: None,
     };
     let simulation = Simulation::start(api, &options).unwrap();
     let handle = simulation.handle();

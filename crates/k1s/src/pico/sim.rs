@@ -2,6 +2,7 @@
 //! `k1s pico sim`: boards that join the cluster of a kubeconfig, until Ctrl-C.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -52,6 +53,10 @@ pub(super) static COMMAND: Command = Command {
             "trust",
             "File with public keys that sign images, besides that of the examples.",
         ),
+        Flag::switch(
+            "plain-http",
+            "Ask registries of images that are not in flash without TLS; those on this machine are in any case.",
+        ),
         Flag::text(
             "client-ca-file",
             "Authorities whose client certificates may run commands in containers (kubectl exec); by default that of the kubeconfig.",
@@ -75,6 +80,21 @@ pub(super) static COMMAND: Command = Command {
     run: Some(|cx, flags| Box::pin(run(cx, flags))),
 };
 
+/// The registries that pods' images name, asked on the boards' behalf.
+#[derive(Debug)]
+struct Registries {
+    plain_http: bool,
+}
+
+impl pico_sim::Registry for Registries {
+    fn pull(&self, image: &str) -> std::result::Result<Vec<u8>, String> {
+        image
+            .parse()
+            .and_then(|reference| pico_oci::Registry::new(self.plain_http).pull(&reference))
+            .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    }
+}
+
 /// Boards as they are unless said otherwise.
 pub(super) fn defaults() -> Options {
     Options {
@@ -89,6 +109,7 @@ pub(super) fn defaults() -> Options {
         client_authorities: Vec::new(),
         serve: true,
         seed: None,
+        registry: Some(Arc::new(Registries { plain_http: false })),
     }
 }
 
@@ -158,6 +179,9 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
         trusted,
         spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
         client_authorities,
+        registry: Some(Arc::new(Registries {
+            plain_http: flags.on("plain-http"),
+        })),
         // Ten thousand ports that nobody asks are not opened.
         serve: !shared,
         seed: match flags.text("seed") {

@@ -153,6 +153,8 @@ impl Agent {
                     work.dirty = true;
                 }
             }
+            // A Node that is not ours yet is labelled in any case.
+            Purpose::Relabel => self.relabel = self.standing == Standing::Registered,
             Purpose::Fetch {
                 uid,
                 is_secret,

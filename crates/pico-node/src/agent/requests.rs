@@ -63,6 +63,9 @@ impl Agent {
             return Some(self.hold_until);
         }
         let mut at = self.status_due.min(self.lease_due).max(self.hold_until);
+        if self.relabel {
+            at = self.hold_until;
+        }
         for work in &self.pods.all {
             let reports = work.dirty && !work.is_gone;
             let confirms = work.pod.deletion.is_some()
@@ -107,6 +110,9 @@ impl Agent {
                         node::create_lease(config, &self.node_uid, wall),
                     )
                 });
+            }
+            if core::mem::take(&mut self.relabel) {
+                return Some((Purpose::Relabel, node::relabel(config)));
             }
             if now >= self.status_due || self.status_whole {
                 self.conditions.settle(wall);

@@ -10,6 +10,7 @@ use pico_eci::{Container, CpuQuota, Grant, Limits, Progress, StartError, Wake};
 use super::host::{ContainerHost, Request};
 use super::log::Log;
 use super::probe::{Probe, Step, Verdict};
+use super::pull::{self, names_registry};
 use super::source::Settings;
 use super::spec::{Action, ContainerSpec, ProbeSpec, RestartPolicy};
 use super::work::{Given, World};
@@ -20,6 +21,8 @@ use crate::time::{Ms, Wall};
 const BACKOFF_MS: (Ms, Ms) = (10_000, 300_000);
 /// A container that ran this long has earned that its failures are forgotten.
 const FORGIVEN_MS: Ms = 600_000;
+/// How often it is looked whether an image has come, in milliseconds.
+const PULL_MS: Ms = 250;
 /// Fuel that a container gets at a time.
 const SLICE: u32 = 20_000;
 /// Memory of a container without a limit, in bytes.
@@ -75,6 +78,8 @@ pub(crate) struct Runner {
     wants: Wake,
     failures: u32,
     image_failures: u32,
+    /// Whether its image is being pulled.
+    pub(crate) is_pulling: bool,
     stop_by: Option<Ms>,
     probes: [Option<Probe>; 3],
 }
@@ -135,6 +140,7 @@ impl Runner {
             wants: Wake::default(),
             failures: 0,
             image_failures: 0,
+            is_pulling: false,
             stop_by: None,
             probes: [None, None, None],
         }
@@ -197,22 +203,34 @@ impl Runner {
         given: &Given,
         world: &mut World<'_>,
     ) {
-        let facts = match world.runtime.image(&spec.image) {
+        if self.backs_off(spec, world) {
+            return;
+        }
+        let mut found = world.runtime.image(&spec.image);
+        let wants = spec.pull.wants(&spec.image, &found);
+        if wants {
+            found = match self.pull(spec, world) {
+                Ok(true) => world.runtime.image(&spec.image),
+                Ok(false) => return,
+                Err(error) => Err(error),
+            };
+        }
+        let facts = match found {
             Ok(facts) => facts,
             Err(error) => return self.image_failed(spec, &error, world),
         };
         self.image_failures = 0;
-        if self.image_id != facts.digest {
+        if wants || self.image_id != facts.digest {
             self.image_id = facts.digest;
-            world.event(
-                spec,
-                false,
-                "Pulled",
+            let text = if wants {
+                format!("Successfully pulled image {:?}", spec.image)
+            } else {
                 format!(
                     "Container image {:?} already present on machine",
                     spec.image
-                ),
-            );
+                )
+            };
+            world.event(spec, false, "Pulled", text);
         }
         let memory = spec.ask.memory.unwrap_or(DEFAULT_MEMORY);
         let grant = Grant {
@@ -290,46 +308,87 @@ impl Runner {
         world.dirty = true;
     }
 
+    /// Has the image pulled. Says whether it is there now.
+    fn pull(&mut self, spec: &ContainerSpec, world: &mut World<'_>) -> Result<bool, ImageError> {
+        if !core::mem::replace(&mut self.is_pulling, true) {
+            world.event(
+                spec,
+                false,
+                "Pulling",
+                format!("Pulling image {:?}", spec.image),
+            );
+        }
+        let pulled = world.runtime.pull(&spec.image, &world.in_use);
+        match &pulled {
+            Ok(false) => {
+                if let State::Waiting { retry_at, .. } = &mut self.state {
+                    *retry_at = world.now + PULL_MS;
+                }
+            }
+            Ok(true) => (self.is_pulling, world.has_pulled) = (false, true),
+            Err(_) => self.is_pulling = false,
+        }
+        pulled
+    }
+
+    /// A registry that has just failed is left alone for a while. Says whether it is, from now on.
+    fn backs_off(&mut self, spec: &ContainerSpec, world: &mut World<'_>) -> bool {
+        match &self.state {
+            State::Waiting {
+                reason: "ErrImagePull",
+                message,
+                ..
+            } if !self.is_pulling && names_registry(&spec.image) => {
+                let message = message.clone();
+                self.back_off(spec, &message, world);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn back_off(&mut self, spec: &ContainerSpec, why: &str, world: &mut World<'_>) {
+        let wait = self.image_wait();
+        let text = format!("Back-off pulling image {:?}", spec.image);
+        world.event(spec, false, "BackOff", text.clone());
+        self.wait(
+            "ImagePullBackOff",
+            format!("{text}: {why}"),
+            world.now + wait,
+        );
+        world.dirty = true;
+    }
+
+    fn image_wait(&self) -> Ms {
+        (BACKOFF_MS.0 << self.image_failures.saturating_sub(1).min(5)).min(BACKOFF_MS.1)
+    }
+
     fn image_failed(&mut self, spec: &ContainerSpec, error: &ImageError, world: &mut World<'_>) {
-        let (reason, message) = match error {
-            ImageError::NotFound => (
-                "ErrImagePull",
-                format!("ECI '{}' not available in flash registry", spec.image),
-            ),
-            ImageError::Refused(why) => (
-                "SignatureValidationFailed",
-                format!("ECI '{}' is refused: {why}", spec.image),
-            ),
-        };
+        let (reason, message) = pull::failure(&spec.image, spec.pull, error);
         self.image_failures += 1;
-        let wait = (BACKOFF_MS.0 << (self.image_failures - 1).min(5)).min(BACKOFF_MS.1);
         // Every attempt fails first and waits then, as with a kubelet: the reason alternates.
-        let backing_off = matches!(
+        let has_failed = matches!(
             &self.state,
             State::Waiting {
                 reason: "ErrImagePull",
                 ..
             }
         );
-        if backing_off {
-            let message = format!("Back-off pulling image {:?}: {message}", spec.image);
-            world.event(
-                spec,
-                false,
-                "BackOff",
-                format!("Back-off pulling image {:?}", spec.image),
-            );
-            self.wait("ImagePullBackOff", message, world.now + wait);
-        } else {
-            world.event(
-                spec,
-                true,
-                "Failed",
-                format!("Failed to pull image {:?}: {message}", spec.image),
-            );
-            let soon = if reason == "ErrImagePull" { 1000 } else { wait };
-            self.wait(reason, message, world.now + soon);
+        if has_failed {
+            return self.back_off(spec, &message, world);
         }
+        world.event(
+            spec,
+            true,
+            "Failed",
+            format!("Failed to pull image {:?}: {message}", spec.image),
+        );
+        let wait = if reason == "ErrImagePull" {
+            1000
+        } else {
+            self.image_wait()
+        };
+        self.wait(reason, message, world.now + wait);
         world.dirty = true;
     }
 

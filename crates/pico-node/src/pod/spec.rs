@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::pull::PullPolicy;
 use crate::facts::resource;
 use crate::json::{Shape, Value};
 use crate::quantity;
@@ -19,6 +20,7 @@ const NAME_KEY: Shape = Shape::Keys(&[
 const CONTAINER: Shape = Shape::Keys(&[
     ("name", Shape::All),
     ("image", Shape::All),
+    ("imagePullPolicy", Shape::All),
     (
         "env",
         Shape::Keys(&[
@@ -206,6 +208,7 @@ pub(crate) struct ProbeSpec {
 pub(crate) struct ContainerSpec {
     pub(crate) name: String,
     pub(crate) image: String,
+    pub(crate) pull: PullPolicy,
     pub(crate) env: Vec<(String, EnvValue)>,
     pub(crate) env_from: Vec<EnvFrom>,
     pub(crate) mounts: Vec<Mount>,
@@ -432,6 +435,7 @@ fn container(value: &Value, volumes: &[Volume], unsupported: &mut Option<String>
     );
     ContainerSpec {
         image: value.text(&["image"]).to_owned(),
+        pull: PullPolicy::of(value.text(&["imagePullPolicy"])),
         env: value.list(&["env"]).iter().map(variable).collect(),
         env_from: value
             .list(&["envFrom"])

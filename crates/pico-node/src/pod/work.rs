@@ -52,6 +52,10 @@ pub(crate) struct World<'a> {
     pub(crate) fuel: u32,
     /// Whether a container wanted more of it.
     pub(crate) starved: bool,
+    /// Digests of the images that containers use; told only while one is being pulled.
+    pub(crate) in_use: Vec<String>,
+    /// Whether an image was pulled.
+    pub(crate) has_pulled: bool,
     /// Whether the status of the pod at hand changed.
     pub(crate) dirty: bool,
     /// The pod at hand, for events.
@@ -175,6 +179,11 @@ impl Work {
             .iter()
             .chain(&self.containers)
             .any(Runner::is_running)
+    }
+
+    /// Every container, those that come first included.
+    pub(crate) fn runners(&self) -> impl Iterator<Item = &Runner> {
+        self.init.iter().chain(&self.containers)
     }
 
     /// Whether the pod is to be deleted and its containers have ended.

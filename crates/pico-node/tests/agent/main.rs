@@ -6,4 +6,5 @@ mod exec;
 mod kubelet;
 mod node;
 mod pods;
+mod pulls;
 mod rig;

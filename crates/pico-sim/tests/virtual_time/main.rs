@@ -3,7 +3,10 @@
 //! due next. Everything follows from a seed, so a run that fails fails again.
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod hostile;
 mod links;
 mod power;
+mod pulls;
+mod shelf;
 mod time;
 mod world;

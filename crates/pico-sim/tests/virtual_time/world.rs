@@ -77,6 +77,7 @@ pub(crate) fn options(seed: u64) -> Options {
         client_authorities: Vec::new(),
         serve: false,
         seed: Some(seed),
+        registry: None,
     }
 }
 

@@ -136,6 +136,13 @@ pub(crate) struct TestRuntime {
     pub(crate) failure: Option<String>,
     /// How often it was told that it ran long enough.
     pub(crate) stable: u32,
+    /// What registries say of the images that they are asked for: the image that it is, or why it cannot be had.
+    pub(crate) registry: BTreeMap<String, Result<&'static str, ImageError>>,
+    /// What was asked of them, and what was said to be in use then.
+    pub(crate) pulls: Vec<(String, Vec<String>)>,
+    /// How often they are asked until an image has come.
+    pub(crate) pull_takes: usize,
+    pulled: BTreeMap<String, &'static str>,
 }
 
 impl TestRuntime {
@@ -218,6 +225,7 @@ impl Runtime for TestRuntime {
         if let Some(why) = self.refused {
             return Err(ImageError::Refused(why.to_owned()));
         }
+        let name = self.pulled.get(name).copied().unwrap_or(name);
         let image = Self::find(name).ok_or(ImageError::NotFound)?;
         Ok(ImageFacts {
             digest: format!("sha256:{name}"),
@@ -231,9 +239,26 @@ impl Runtime for TestRuntime {
         grant: Grant,
         limits: Limits,
     ) -> Result<Box<dyn Container>, StartError> {
+        let name = self.pulled.get(name).copied().unwrap_or(name);
         Self::find(name)
             .ok_or(StartError::NoEngine)?
             .start(grant, limits)
+    }
+
+    fn pull(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError> {
+        self.pulls.push((name.to_owned(), in_use.to_vec()));
+        let asked = self.pulls.iter().filter(|(n, _)| n == name).count();
+        if asked % (self.pull_takes + 1) != 0 {
+            return Ok(false);
+        }
+        let found = self.registry.get(name).cloned();
+        let image = found.unwrap_or(Err(ImageError::Unavailable("not known".into())))?;
+        self.pulled.insert(name.to_owned(), image);
+        Ok(true)
+    }
+
+    fn image_names(&mut self) -> Vec<String> {
+        self.pulled.keys().cloned().collect()
     }
 
     fn usage(&self) -> Usage {
