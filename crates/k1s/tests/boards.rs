@@ -52,10 +52,7 @@ fn more_boards_than_open_files() {
 
 #[test]
 fn flags_that_cannot_be_meant() {
-    assert_eq!(
-        refused(256, "--seed x"),
-        "error: --seed \"x\" is not a number\n"
-    );
+    assert!(refused(256, "--seed x").starts_with("error: --seed \"x\" is not a number"));
     assert!(refused(256, "--nodes 0").starts_with("error: --nodes must be between 1 and 100000"));
     assert!(refused(256, "--board esp32").contains("--board \"esp32\" is none of pico-w"));
 }
