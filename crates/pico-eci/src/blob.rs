@@ -55,16 +55,6 @@ impl Blob for &[u8] {
     }
 }
 
-impl Blob for alloc::vec::Vec<u8> {
-    fn len(&self) -> u32 {
-        Blob::len(&self.as_slice())
-    }
-
-    fn read(&mut self, offset: u32, buffer: &mut [u8]) -> Result<(), BlobError> {
-        self.as_slice().read(offset, buffer)
-    }
-}
-
 impl<B: Blob + ?Sized> Blob for &mut B {
     fn len(&self) -> u32 {
         (**self).len()

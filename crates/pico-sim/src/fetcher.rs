@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pico_eci::{Blob, BlobError};
 use pico_node::{Fetch, Fetched};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
@@ -42,6 +43,19 @@ impl Registries {
             registry,
             turns: Arc::new(Semaphore::new(AT_A_TIME)),
         }
+    }
+}
+
+/// A bundle in memory.
+struct Whole(Vec<u8>);
+
+impl Blob for Whole {
+    fn len(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    fn read(&mut self, offset: u32, buffer: &mut [u8]) -> Result<(), BlobError> {
+        self.0.as_slice().read(offset, buffer)
     }
 }
 
@@ -108,7 +122,7 @@ impl Fetch for Fetcher {
         };
         self.under_way.remove(image);
         match answer {
-            Ok(bundle) => Fetched::Bundle(Box::new(bundle)),
+            Ok(bundle) => Fetched::Bundle(Box::new(Whole(bundle))),
             Err(why) => Fetched::Failed(why),
         }
     }
