@@ -27,8 +27,12 @@ pub(crate) enum MediaType {
 /// # Errors
 /// 415 for what cannot be read.
 pub(crate) fn media_type(headers: &HeaderMap) -> Result<MediaType, Status> {
+    let given = headers
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|value| !value.is_empty());
     match essence(headers).as_str() {
-        "" | "application/json" => Ok(MediaType::Json),
+        "" if !given => Ok(MediaType::Json),
+        "application/json" => Ok(MediaType::Json),
         "application/yaml" => Ok(MediaType::Yaml),
         _ => Err(Status::new(
             415,
@@ -68,7 +72,7 @@ pub(crate) fn patch_type(headers: &HeaderMap) -> &str {
 pub(crate) struct Document {
     /// The value.
     pub value: Value,
-    /// Paths of keys that were given twice; the last one counts.
+    /// What is to be said of keys that were given twice; the last one counts.
     pub duplicates: Vec<String>,
 }
 
@@ -83,7 +87,7 @@ pub(crate) fn read(media: MediaType, body: &[u8]) -> Result<Document, String> {
                 json::read_document(body, json::Limits::default()).map_err(|e| e.to_string())?;
             Ok(Document {
                 value: document.value,
-                duplicates: document.duplicates,
+                duplicates: document.duplicates.iter().map(|d| twice(d)).collect(),
             })
         }
         MediaType::Yaml => {
@@ -91,7 +95,11 @@ pub(crate) fn read(media: MediaType, body: &[u8]) -> Result<Document, String> {
                 yaml::read_document(body, json::Limits::default()).map_err(|e| e.to_string())?;
             Ok(Document {
                 value: document.value,
-                duplicates: document.duplicates.into_iter().map(|d| d.key).collect(),
+                duplicates: document
+                    .duplicates
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
             })
         }
     }
@@ -159,6 +167,11 @@ pub(crate) fn no_object(value: &Value) -> String {
     )
 }
 
+/// The words about a key of JSON that was given twice.
+pub(crate) fn twice(path: &str) -> String {
+    format!("duplicate field {}", quote(path))
+}
+
 /// Refuses, tells or ignores fields that were given twice or that nobody knows.
 ///
 /// # Errors
@@ -169,10 +182,7 @@ pub(crate) fn strict(
     unknown: Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
-    let mut all: Vec<String> = duplicates
-        .iter()
-        .map(|path| format!("duplicate field {}", quote(path)))
-        .collect();
+    let mut all = duplicates;
     all.extend(unknown.iter().map(|path| {
         // what stands in an operation of a JSON patch begins with its number
         let patch = if path.starts_with('[') {
@@ -184,7 +194,12 @@ pub(crate) fn strict(
     }));
     match validation {
         FieldValidation::Strict if !all.is_empty() => {
-            return Err(format!("strict decoding error: {}", all.join(", ")));
+            // those of YAML are told as its reader tells them
+            let of_yaml = all.partition_point(|words| words.starts_with("line "));
+            let yaml = (of_yaml > 0)
+                .then(|| format!("yaml: unmarshal errors:\n  {}", all[..of_yaml].join("\n  ")));
+            let told: Vec<String> = yaml.into_iter().chain(all.drain(of_yaml..)).collect();
+            return Err(format!("strict decoding error: {}", told.join(", ")));
         }
         FieldValidation::Warn => warnings.extend(all),
         FieldValidation::Strict | FieldValidation::Ignore => {}
@@ -313,8 +328,12 @@ fn go_package(group: &str) -> &str {
 }
 
 fn excerpt(body: &[u8]) -> String {
-    if body.iter().all(|b| (0x20..0x7f).contains(b)) && body.first() == Some(&b'{') {
-        return String::from_utf8_lossy(body.get(..30).unwrap_or(body)).into_owned();
+    const SHOWN: usize = 30;
+    let shown = body.get(..SHOWN).unwrap_or(body);
+    let more = if body.len() > SHOWN { " ..." } else { "" };
+    if body.first() == Some(&b'{') {
+        return format!("{}{more}", String::from_utf8_lossy(shown));
     }
-    body.iter().take(30).map(|b| format!("{b:02x}")).collect()
+    let hex: String = shown.iter().map(|b| format!("{b:02x}")).collect();
+    format!("{hex}{more}")
 }

@@ -193,9 +193,12 @@ fn form(clause: &Clause<'_>, forms: Forms) -> Option<Form> {
             .find(|(k, _)| *k == name)
             .map(|(_, v)| *v)
     };
-    let Some(form) = parameter("as") else {
+    let said = |name: &str| parameter(name).is_some_and(|value| !value.is_empty());
+    if !["as", "g", "v"].into_iter().any(said) {
         return Some(Form::Whole);
-    };
+    }
+    // a group and a version alone are of nothing
+    let form = parameter("as")?;
     if parameter("g") != Some("meta.k8s.io") {
         return None;
     }
@@ -274,6 +277,8 @@ mod tests {
             "application/json;as=Nothing;v=v1;g=meta.k8s.io,application/json",
             Some((Encoding::Json, Form::Whole)),
         );
+        check("application/json;as=", Some((Encoding::Json, Form::Whole)));
+        check("application/json;g=meta.k8s.io;v=v1", None);
         check(
             "application/json;q=0.5,application/yaml",
             Some((Encoding::Yaml, Form::Whole)),

@@ -35,6 +35,7 @@ pub(super) async fn create(
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::NoTable)?;
     let (eviction, options) = read(
+        api,
         target,
         exchange,
         "policy",

@@ -18,6 +18,7 @@ use crate::verbs::update::{Part, Terms, change};
 
 /// Reads what is posted to a subresource of the target, which has no other namespace than that.
 pub(super) fn read(
+    api: &Api,
     target: &Target,
     exchange: &mut Exchange,
     group: &'static str,
@@ -35,6 +36,7 @@ pub(super) fn read(
     };
     let mut value = exchange.object(&expected, options.field_validation)?;
     meta::fit_namespace(target.kind, &mut value, &target.namespace)?;
+    api.check_namespace(target.kind, &target.namespace, &target.name)?;
     Ok((value, options))
 }
 
@@ -50,6 +52,7 @@ pub(super) async fn bind(
 ) -> Result<Answer, Status> {
     let output = exchange.output(Forms::NoTable)?;
     let (binding, options) = read(
+        api,
         target,
         exchange,
         "",

@@ -40,6 +40,7 @@ pub(super) async fn create(
     };
     let mut request = exchange.object(&expected, options.field_validation)?;
     k1s_core::meta::fit_namespace(target.kind, &mut request, &target.namespace)?;
+    api.check_namespace(target.kind, &target.namespace, &target.name)?;
     match object::name(&request) {
         "" => object::set(&mut request, &["metadata", "name"], target.name.as_str()),
         own if own != target.name => {

@@ -234,7 +234,7 @@ impl Patch {
             .map_err(|e| undecodable(&self.shown(old), &e.to_string()))?;
         content::strict(
             validation,
-            self.duplicates.clone(),
+            self.duplicates.iter().map(|d| content::twice(d)).collect(),
             self.unknown.iter().cloned().chain(unknown).collect(),
             warnings,
         )

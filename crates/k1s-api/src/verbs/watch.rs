@@ -66,6 +66,13 @@ pub(crate) fn watch(
         let from = object::text(&list.metadata, &["resourceVersion"])
             .parse()
             .unwrap_or(0);
+        if let Version::NotOlderThan(version) = options.version
+            && version > from
+        {
+            let mut status = storage::too_large(version, from);
+            status.message = format!("Timeout: {}", status.message);
+            return Ok(answer(OneLine(Some(error_line(&status)))));
+        }
         (list.items.into(), from)
     } else {
         let current = api.storage().store.revision().map_err(storage::failure)?.0;

@@ -109,12 +109,7 @@ async fn session(
             cx.talk("Unable to use a TTY - input is not a terminal or the right kind of file");
         }
     }
-    let purpose = if subresource == "exec" {
-        "exec into"
-    } else {
-        "attach to"
-    };
-    let found = pods(cx, flags, Some(word), purpose, false).await?;
+    let found = pods(cx, flags, Some(word), "attach to", false).await?;
     let Some(pod) = found.first() else {
         return Err(Error::message(format!("no pod is {word:?}")));
     };

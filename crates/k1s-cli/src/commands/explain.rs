@@ -85,14 +85,9 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     };
     let index = cx.json(&Call::get("/openapi/v3")).await?;
     let Some(url) = index["paths"][&place]["serverRelativeURL"].as_str() else {
-        let version = if group.is_empty() {
-            version.to_owned()
-        } else {
-            format!("{group}/{version}")
-        };
         return Err(Error::message(format!(
             "couldn't find resource for {}",
-            Quoted(&format!("{version}, Resource={}", resource.plural))
+            Quoted(&format!("{group}/{version}, Resource={}", resource.plural))
         )));
     };
     let document = cx.json(&Call::get(url)).await?;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `patch`: a strategic merge, a merge or a JSON patch of objects.
 
+use k1s_core::object::text;
 use k1s_core::quote::Quoted;
 use serde_json::Value;
 
+use crate::client::Call;
 use crate::command::Command;
 use crate::context::Context;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::flag::{Flag, Parsed};
+use crate::mapping::Resource;
 use crate::patching;
 use crate::print::{self, DryRun, Outcome};
 use crate::selection::{Selection, Target};
@@ -162,6 +165,15 @@ async fn one(
     patch: &[u8],
     local: bool,
 ) -> Result {
+    let before = match args.text("subresource") {
+        "scale" if !local && writer.dry_run != DryRun::Client => {
+            let path = target
+                .resource
+                .path(&target.namespace, &target.name, "scale");
+            &cx.json(&Call::get(path)).await?
+        }
+        _ => &target.value,
+    };
     let patched = if local || writer.dry_run == DryRun::Client {
         patching::apply(target, kind, patch)?
     } else {
@@ -170,12 +182,21 @@ async fn one(
             .await
             .map_err(|e| unsupported(e, target, kind))?
     };
-    let done = if patched == target.value {
+    let done = if patched == *before {
         "patched (no change)"
     } else {
         "patched"
     };
+    if text(&patched, &["kind"]) == "Scale" {
+        // what came back is no object of the kind that was named
+        return outcome.tell(cx, &scale(), &patched, done);
+    }
     outcome.tell(cx, &target.resource, &patched, done)
+}
+
+/// The kind that `/scale` answers with.
+fn scale() -> Resource {
+    Resource::guess("autoscaling/v1", "Scale")
 }
 
 fn unsupported(error: Error, target: &Target, kind: PatchType) -> Error {

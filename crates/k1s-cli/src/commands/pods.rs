@@ -44,9 +44,9 @@ pub(super) async fn pods(
         }
         let labels = labels_of_pods(&target.value);
         if labels.is_empty() {
+            let what = format!("*{}.{}", target.resource.version, target.resource.kind);
             return Err(Error::message(format!(
-                "cannot {purpose} {}: it selects no pods",
-                target.title()
+                "cannot {purpose} {what}: selector for {what} not implemented"
             )));
         }
         selection.labels = Some(labels);

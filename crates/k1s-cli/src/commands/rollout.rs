@@ -188,7 +188,11 @@ async fn change(cx: &Context, flags: &Parsed, change: Change) -> Result {
     let writer = Writer::new(flags)?;
     let mut outcome = Outcome::new(flags)?;
     let mut errors = Vec::new();
-    for target in targets(cx, flags).await? {
+    let found = targets(cx, flags).await?;
+    if found.is_empty() {
+        none_found(cx)?;
+    }
+    for target in found {
         let done = match target {
             Ok(target) => apply(cx, &writer, &mut outcome, &target, change).await,
             Err(error) => Err(error),
@@ -196,6 +200,14 @@ async fn change(cx: &Context, flags: &Parsed, change: Change) -> Result {
         errors.extend(done.err());
     }
     Error::all(errors)
+}
+
+fn none_found(cx: &Context) -> Result {
+    cx.talk(format_args!(
+        "No resources found in {} namespace.",
+        cx.namespace()?.0
+    ));
+    Ok(())
 }
 
 async fn apply(
@@ -264,7 +276,11 @@ async fn status(cx: &Context, flags: &Parsed) -> Result {
     } else {
         limit
     };
-    for target in targets(cx, flags).await? {
+    let found = targets(cx, flags).await?;
+    if found.is_empty() {
+        none_found(cx)?;
+    }
+    for target in found {
         let target = target?;
         let follow = follow(cx, &target, flags.on("watch"), revision);
         timeout_at(Instant::now() + limit, follow)

@@ -89,12 +89,9 @@ async fn run(cx: &Context, args: &Parsed) -> Result {
     if targets.is_empty() && errors.is_empty() {
         return Err(Error::message("no objects passed to scale"));
     }
+    // the first that cannot be scaled ends it, and is all that is told
     for target in targets {
-        match one(cx, args, &writer, &mut outcome, &target, replicas).await {
-            Ok(()) => {}
-            Err(e @ Error::Output(_)) => return Err(e),
-            Err(e) => errors.push(e),
-        }
+        one(cx, args, &writer, &mut outcome, &target, replicas).await?;
     }
     Error::all(errors)
 }

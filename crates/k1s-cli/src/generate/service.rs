@@ -144,7 +144,10 @@ pub fn expose(
     ]
     .contains(&kind)
     {
-        return Err(Mistake(format!("cannot expose a {kind}")));
+        let api_version = k1s_core::object::text(source, &["apiVersion"]);
+        let group = k1s_core::kinds::split_api_version(api_version).0;
+        let dot = if group.is_empty() { "" } else { "." };
+        return Err(Mistake(format!("cannot expose a {kind}{dot}{group}")));
     }
     let selector = match options.selector {
         "" => selector_of(source, kind)?,

@@ -74,7 +74,7 @@ async fn run(cx: &Context, flags: &Parsed) -> Result {
     let (names, specs) = flags.args.split_at(first);
     if names.is_empty() {
         return Err(Error::message(
-            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+            "one or more resources must be specified as <resource> <name>",
         ));
     }
     if specs.is_empty() {

@@ -18,6 +18,7 @@ use crate::rules::label_selector::validate_key;
 use crate::rules::{Clock, Request, Rules, UnknownField, cells};
 
 const POD_CIDRS_ONCE: &str = "node updates may not change podCIDR except from \"\" to valid";
+const FEATURE_MOST_BYTES: usize = 253;
 const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
 const ROLE_LABEL: &str = "kubernetes.io/role";
 
@@ -65,21 +66,25 @@ fn default(node: &mut Value) {
     }
 }
 
-/// Configuration by ConfigMap is gone, declared features are off by default.
+/// Configuration by ConfigMap is gone; what a node can do is told by its status alone.
 fn drop_features(node: &mut Value) {
+    drop_configuration(node);
+    remove(node, &["status", "declaredFeatures"]);
+}
+
+fn drop_configuration(node: &mut Value) {
     remove(node, &["spec", "configSource"]);
     remove(node, &["status", "config"]);
-    remove(node, &["status", "declaredFeatures"]);
 }
 
 fn prepare_update(new: &mut Value, old: &Value, _: &Request<'_>) {
     keep_status(new, old);
-    drop_features(new);
+    drop_configuration(new);
 }
 
 fn prepare_status(new: &mut Value, old: &Value, _: &Request<'_>) {
     keep_spec(new, old);
-    drop_features(new);
+    drop_configuration(new);
 }
 
 fn validate(node: &Value, errors: &mut Errors) {
@@ -95,6 +100,47 @@ fn validate(node: &Value, errors: &mut Errors) {
         );
     }
     validate_pod_cidrs(list(node, &["spec", "podCIDRs"]), errors);
+    validate_features(node, errors);
+}
+
+/// What a node says that it can do: names in order, each once.
+fn validate_features(node: &Value, errors: &mut Errors) {
+    let status = Path::new("status");
+    let path = status.child("declaredFeatures");
+    let features: Vec<&str> = list(node, &["status", "declaredFeatures"])
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    for (index, feature) in features.iter().enumerate() {
+        let named = format!("invalid feature name {}", quote(feature));
+        if feature.len() > FEATURE_MOST_BYTES {
+            let why = format!("{named}: must be no more than {FEATURE_MOST_BYTES} characters");
+            errors.invalid_text(path.index(index), feature, why);
+        } else if !is_feature(feature) {
+            let why = format!(
+                "{named}: must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+            );
+            errors.invalid_text(path.index(index), feature, why);
+        }
+        match features.get(index + 1) {
+            Some(next) if next == feature => {
+                errors.duplicate(path.index(index + 1), &json!(next));
+            }
+            Some(next) if next < feature => {
+                let why = "list must be sorted alphabetically";
+                errors.invalid_text(path.index(index + 1), next, why);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_feature(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.split('/').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_alphabetic())
+                && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }
 
 /// Errors of taints are told of the metadata: so does Kubernetes.
@@ -169,6 +215,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
 
 fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
     validate_amounts(new, errors);
+    validate_features(new, errors);
     validate_addresses(list(new, &["status", "addresses"]), errors);
     let spec = Path::new("spec");
     let path = spec.child("podCIDRs");

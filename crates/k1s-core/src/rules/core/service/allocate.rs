@@ -8,10 +8,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::{
-    allocates_node_ports, change, cluster_ips, families, kind, needs_cluster_ip,
-    needs_health_check, ports,
-};
+use super::{allocates_node_ports, change, cluster_ips, families, kind, needs_health_check, ports};
 use crate::field::{Errors, Path};
 use crate::name::parse_ip;
 use crate::object::{self, list};
@@ -82,7 +79,7 @@ pub fn update(
 }
 
 fn give_cluster_ips(service: &mut Value, taken: &dyn Taken, random: u64) -> Result<(), Refused> {
-    if !needs_cluster_ip(service) || cluster_ips(service).first() == Some(&"None") {
+    if kind(service) == "ExternalName" || cluster_ips(service).first() == Some(&"None") {
         return Ok(());
     }
     if let Some(asked) = cluster_ips(service).first() {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::{cluster_ips, is_headless};
+use super::{cluster_ips, is_headless, kind};
 use crate::field::{Errors, Path};
 use crate::name::parse_ip;
 use crate::object::{at, list, text};
@@ -18,6 +18,10 @@ const POLICIES: [&str; 3] = ["PreferDualStack", "RequireDualStack", "SingleStack
 
 /// Checks the four fields together.
 pub(super) fn validate(service: &Value, errors: &mut Errors) {
+    // there all of them are refused already
+    if kind(service) == "ExternalName" {
+        return;
+    }
     let path = Path::new("spec");
     let ips_path = path.child("clusterIPs");
     let ips = cluster_ips(service);
@@ -72,7 +76,8 @@ fn validate_families(service: &Value, path: &Path<'_>, errors: &mut Errors) {
         let name = family.as_str().unwrap_or_default();
         if !FAMILIES.contains(&name) {
             errors.not_supported(path.index(index), family, &FAMILIES);
-        } else if !seen.insert(name) {
+        }
+        if !seen.insert(name) {
             errors.duplicate(path.index(index), family);
         }
     }
