@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::fault::Fault;
+use crate::inside::{self, Clusters, Inside, Port, Storage};
 use crate::module::{self, Kind};
 use crate::profile::Profile;
 use crate::seen::{Log, Seen};
@@ -49,6 +50,30 @@ pub struct Options {
     pub loopback_exempt: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What answers SSH in a module that is up.
+    pub ssh: Ssh,
+    /// Where the module in slot 1 answers SSH; the others have the ports after it. Port 0 is any for each of them.
+    pub ssh_listen: SocketAddr,
+    /// Lines for `authorized_keys` of the user of each image, as if the image had them.
+    pub authorized_keys: Vec<String>,
+}
+
+/// What answers SSH in a module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ssh {
+    /// Nothing; the serial console is the only way in.
+    #[cfg_attr(not(feature = "ssh"), default)]
+    Off,
+    /// A server of the simulator's own, with the users of the module.
+    #[cfg(feature = "ssh")]
+    #[default]
+    Own,
+    /// Debian's `sshd`, for whoever runs the simulator.
+    #[cfg(unix)]
+    OpenSsh {
+        /// The command that `sshd` runs for a session: a program that calls [`crate::relay`] with the socket that it gets as its last word.
+        relay: Vec<String>,
+    },
 }
 
 impl Options {
@@ -68,6 +93,9 @@ impl Options {
             emmc_rate: 30 << 20,
             loopback_exempt: false,
             faults: Vec::new(),
+            ssh: Ssh::default(),
+            ssh_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            authorized_keys: Vec::new(),
         }
     }
 }
@@ -87,6 +115,9 @@ pub enum StartError {
     /// TLS.
     #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
+    /// `sshd`, in words that say what to do.
+    #[error("cannot put sshd before the modules: {0}")]
+    OpenSsh(String),
 }
 
 /// A slot.
@@ -97,8 +128,23 @@ pub(crate) struct Slot {
     pub(crate) starts: u64,
     /// When it was switched on, in the board's time.
     pub(crate) since: Duration,
-    /// What the console asks once the module is up.
-    pub(crate) prompt: Option<String>,
+    /// Takes what is typed on the console, once the module is up.
+    pub(crate) console: Option<mpsc::Sender<Vec<u8>>>,
+    /// What is inside, while it is up.
+    pub(crate) inside: Option<Arc<Inside>>,
+    /// What its disks hold, while it is not.
+    pub(crate) storage: Storage,
+}
+
+impl Slot {
+    /// Ends what ran in it: it gets another start, or none.
+    pub(crate) fn cut(&mut self) {
+        self.starts += 1;
+        self.console = None;
+        if let Some(inside) = self.inside.take() {
+            self.storage = inside.end();
+        }
+    }
 }
 
 /// The USB switch.
@@ -159,6 +205,10 @@ impl State {
 pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) clock: Clock,
+    /// When the board's time was zero, since 1970.
+    began: Duration,
+    pub(crate) clusters: Clusters,
+    pub(crate) ports: [Option<Port>; 4],
     state: Mutex<State>,
     /// Counts what drops all connections.
     pub(crate) drops: watch::Sender<u64>,
@@ -195,12 +245,39 @@ impl Shared {
                 return;
             }
             one.on = on;
-            one.prompt = None;
-            one.starts += 1;
+            one.cut();
             one.since = now;
             one.starts
         };
         if on {
+            tokio::spawn(module::boot(self.clone(), slot, start));
+        }
+    }
+
+    /// Time since 1970 as the board has it.
+    pub(crate) fn wall_clock(&self) -> Duration {
+        self.began + self.clock.now()
+    }
+
+    /// A module reboots, or halts and leaves its slot with power; nothing when it has another start already.
+    pub(crate) fn module_goes_down(&self, slot: usize, start: u64, again: bool) {
+        let start = {
+            let mut board = self.board();
+            let board = &mut *board;
+            let one = &mut board.slots[slot];
+            if one.starts != start || !one.on {
+                return;
+            }
+            one.cut();
+            let words = if again {
+                "reboot: Restarting system"
+            } else {
+                "reboot: Power down"
+            };
+            board.uarts[slot].write(format!("[   99.000000] {words}\r\n").as_bytes());
+            one.starts
+        };
+        if again {
             tokio::spawn(module::boot(self.clone(), slot, start));
         }
     }
@@ -284,6 +361,14 @@ impl Drop for Board {
             task.abort();
         }
         self.shared.drop_connections();
+        for slot in 0..4 {
+            let mut board = self.shared.board();
+            let one = &mut board.slots[slot];
+            one.cut();
+            let storage = std::mem::take(&mut one.storage);
+            drop(board);
+            inside::save(&self.shared.options.dir, slot, &storage);
+        }
     }
 }
 
@@ -295,12 +380,33 @@ impl Board {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         std::fs::create_dir_all(&options.dir)
             .map_err(|e| StartError::Dir(options.dir.clone(), e))?;
-        let slot = |kind| Slot {
-            kind,
+        #[cfg(unix)]
+        if let Ssh::OpenSsh { .. } = options.ssh {
+            inside::check_openssh().map_err(StartError::OpenSsh)?;
+        }
+        let mut ports = [const { None }; 4];
+        for (i, port) in ports.iter_mut().enumerate() {
+            if options.ssh == Ssh::Off || options.modules[i] == Kind::Empty {
+                continue;
+            }
+            let mut at = options.ssh_listen;
+            if at.port() != 0 {
+                let offset = u16::try_from(i).unwrap_or(0);
+                let next = at.port().checked_add(offset).ok_or_else(|| {
+                    StartError::Listen(at, std::io::Error::other("there is no port for each slot"))
+                })?;
+                at.set_port(next);
+            }
+            *port = Some(Port::hold(at).map_err(|e| StartError::Listen(at, e))?);
+        }
+        let slot = |i: usize| Slot {
+            kind: options.modules[i],
             on: false,
             starts: 0,
             since: Duration::ZERO,
-            prompt: None,
+            console: None,
+            inside: None,
+            storage: inside::load(&options.dir, i),
         };
         let state = State {
             auth: Auth::new(
@@ -308,7 +414,7 @@ impl Board {
                 options.username.clone(),
                 options.password.clone(),
             ),
-            slots: options.modules.map(slot),
+            slots: std::array::from_fn(slot),
             uarts: std::array::from_fn(|_| Uart::default()),
             usb: Usb { node: 0, mode: 0 },
             usb_moves: 0,
@@ -328,6 +434,9 @@ impl Board {
         };
         let shared = Shared(Arc::new(Inner {
             clock: Clock::new(options.speed),
+            began: inside::epoch(),
+            clusters: Clusters::default(),
+            ports,
             state: Mutex::new(state),
             drops: watch::Sender::new(0),
             options,
@@ -379,6 +488,13 @@ impl Board {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the module in a slot, 1 to 4, answers SSH while it is up; nowhere for an empty slot.
+    #[must_use]
+    pub fn ssh_address(&self, slot: u8) -> Option<SocketAddr> {
+        let port = self.shared.ports.get(usize::from(slot).wrapping_sub(1))?;
+        port.as_ref().map(Port::address)
     }
 
     /// Where it sends plain HTTP to HTTPS.

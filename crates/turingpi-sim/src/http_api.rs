@@ -346,7 +346,7 @@ async fn set(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<(), R
             shared.clock.sleep(Duration::from_secs(3)).await;
             let mut board = shared.board();
             board.slots[node].on = true;
-            board.slots[node].starts += 1;
+            board.slots[node].cut();
             board.usb_moves += 1;
             Ok(())
         }
@@ -361,7 +361,8 @@ async fn set(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<(), R
         "uart" => {
             let node = arguments.node()?;
             let line = arguments.needed("cmd")?;
-            module::typed(shared, node, line.trim_end_matches(['\r', '\n']));
+            let line = line.trim_end_matches(['\r', '\n']);
+            module::typed(shared, node, format!("{line}\r\n").as_bytes());
             Ok(())
         }
         "cooling" if profile.modern() => {

@@ -5,7 +5,10 @@
 //! one silently ends, serial output, modules that boot what was written to their eMMC. Time is [`Clock`]'s: a speed of 100 makes
 //! twenty minutes last twelve seconds. [`Fault`]s are given by a program or on the command line.
 //!
-//! What is not: the inside of a module is its serial console; no kernel runs and nothing answers SSH.
+//! A module that is up has an inside: files, services, a shell ([`turingpi_host`]), on its serial console and over SSH. That is a server
+//! of the simulator's own (feature `ssh`), or a real `sshd` before it ([`Ssh`]).
+//!
+//! What is not: no kernel runs, and nothing but SSH answers in a module.
 
 mod answer;
 mod auth;
@@ -16,6 +19,7 @@ mod fetch;
 mod firmware;
 mod http_api;
 mod image;
+mod inside;
 mod module;
 mod multipart;
 mod profile;
@@ -25,9 +29,11 @@ mod settings;
 mod transfer;
 mod uart;
 
-pub use board::{Board, Options, StartError};
+pub use board::{Board, Options, Ssh, StartError};
 pub use clock::Clock;
 pub use fault::{Fault, FaultError};
+#[cfg(unix)]
+pub use inside::{Relay, RelayError, relay};
 pub use module::{Kind, KindError};
 pub use profile::{Profile, ProfileError};
 pub use seen::Seen;

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use turingpi_host::{IMAGE_HEADER, Image};
+
 use crate::board::Shared;
+use crate::inside::Inside;
 
 /// A kind of module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,27 +69,15 @@ const BOOT: [Duration; 3] = [
     Duration::from_secs(9),
 ];
 
-/// What the first bytes of an eMMC say.
-enum Contents {
-    Nothing,
-    Os(String),
-}
-
-fn contents(emmc: &Path) -> Contents {
+/// What an eMMC has to boot, if anything.
+fn image(emmc: &Path) -> Option<Image> {
     use std::io::Read as _;
-    let mut first = vec![0; 4096];
-    let read = std::fs::File::open(emmc).and_then(|mut f| f.read(&mut first));
-    let first = &first[..read.unwrap_or(0)];
-    if first.iter().all(|b| *b == 0) {
-        return Contents::Nothing;
+    let mut first = Vec::new();
+    if let Ok(file) = std::fs::File::open(emmc) {
+        // what cannot be read boots nothing
+        let _ = file.take(IMAGE_HEADER as u64).read_to_end(&mut first);
     }
-    // an image may say what it is in its first line; what says nothing is the usual distribution
-    let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
-    let name = std::str::from_utf8(line)
-        .ok()
-        .and_then(|l| l.strip_prefix("os: "))
-        .unwrap_or("Armbian 25.2.1 noble");
-    Contents::Os(name.to_owned())
+    Image::read(&first)
 }
 
 /// A module's life from the moment it gets power; it ends when the power does.
@@ -111,25 +102,19 @@ pub(crate) async fn boot(shared: Shared, slot: usize, start: u64) {
     let mut lines = vec![format!(
         "\nU-Boot 2024.10 (Turing Machines {kind})\nDRAM:  16 GiB\nLoading Environment from MMC... OK\n"
     )];
-    let mut prompt = String::new();
-    match contents(&emmc) {
-        Contents::Nothing => lines.push("** No bootable device found **\n=> ".into()),
-        Contents::Os(_) if never => {
+    let image = image(&emmc);
+    match &image {
+        None => lines.push("** No bootable device found **\n=> ".into()),
+        Some(_) if never => {
             lines.push(
                 "Starting kernel ...\n\nKernel panic - not syncing: VFS: Unable to mount root fs\n"
                     .into(),
             );
         }
-        Contents::Os(os) => {
-            lines.push(format!(
-                "Starting kernel ...\n\n[    0.000000] Booting {os}\n"
-            ));
-            let host = format!("{}-{}", kind.to_string().to_lowercase(), slot + 1);
-            prompt = format!("{os} {host} ttyS9\n\n{host} login: ");
-            lines.push(format!(
-                "[\x1b[0;32m  OK  \x1b[0m] Reached target Multi-User System.\n\n{prompt}"
-            ));
-        }
+        Some(image) => lines.push(format!(
+            "Starting kernel ...\n\n[    0.000000] Booting {}\n",
+            image.os
+        )),
     }
     for (text, delay) in lines.iter().zip(BOOT) {
         shared.clock.sleep(delay).await;
@@ -137,28 +122,39 @@ pub(crate) async fn boot(shared: Shared, slot: usize, start: u64) {
             return;
         }
     }
-    if prompt.is_empty() {
+    let Some(image) = image.filter(|_| !never) else {
+        return;
+    };
+    shared.clock.sleep(BOOT[2]).await;
+    let os = image.os.clone();
+    let has_shell = image.has_shell();
+    let Some(inside) = Inside::boot(&shared, slot, start, image) else {
+        return;
+    };
+    let issue = format!("{os} {} ttyS9", inside.hostname());
+    let up = "[\x1b[0;32m  OK  \x1b[0m] Reached target Multi-User System.\n\n";
+    if !has_shell {
+        say(&format!("{up}{issue}\n\n{} login: ", inside.hostname()));
         return;
     }
+    // SSH is there before the console says that the module is up
+    inside.open();
+    if !say(up) {
+        return;
+    }
+    let console = inside.console(issue);
     let mut board = shared.board();
-    if board.slots[slot].starts == start && board.slots[slot].on {
-        board.slots[slot].prompt = Some(prompt);
+    let one = &mut board.slots[slot];
+    if one.starts == start && one.on {
+        one.console = Some(console);
     }
 }
 
-/// What a module answers to a line that is typed on its console: a login prompt takes names and knows none.
-pub(crate) fn typed(shared: &Shared, slot: usize, line: &str) {
-    let mut board = shared.board();
-    if !board.slots[slot].on || board.slots[slot].kind == Kind::Empty {
-        return;
+/// What is typed on a module's console: nobody sees it before the module is up.
+pub(crate) fn typed(shared: &Shared, slot: usize, bytes: &[u8]) {
+    let console = shared.board().slots[slot].console.clone();
+    if let Some(console) = console {
+        // a port that nobody reads loses what does not fit
+        let _ = console.try_send(bytes.to_vec());
     }
-    let Some(prompt) = board.slots[slot].prompt.clone() else {
-        return;
-    };
-    let answer = if line.is_empty() {
-        format!("\n\n{prompt}")
-    } else {
-        format!("{line}\nPassword: \nLogin incorrect\n{prompt}")
-    };
-    board.uarts[slot].write(answer.replace('\n', "\r\n").as_bytes());
 }

@@ -17,8 +17,6 @@ use crate::module;
 
 /// How often the daemon pings.
 const PING: Duration = Duration::from_secs(5);
-/// The longest line that a module's terminal takes, in bytes; what is beyond is lost.
-const MAX_LINE: usize = 4095;
 
 /// Takes over a connection for a console.
 pub(crate) fn upgrade(shared: Shared, node: usize, mut request: Request<Incoming>) -> Answer {
@@ -58,7 +56,6 @@ where
 {
     let (mut sink, mut stream) = socket.split();
     let mut output = shared.board().uarts[node].listen();
-    let mut line = Vec::new();
     loop {
         tokio::select! {
             bytes = output.recv() => match bytes {
@@ -78,15 +75,7 @@ where
                     _ => return,
                 };
                 // raw bytes: a line ends where its sender ends it
-                for byte in bytes {
-                    if byte == b'\r' || byte == b'\n' {
-                        let text = String::from_utf8_lossy(&line).into_owned();
-                        line.clear();
-                        module::typed(&shared, node, &text);
-                    } else if line.len() < MAX_LINE {
-                        line.push(byte);
-                    }
-                }
+                module::typed(&shared, node, &bytes);
             }
             () = shared.clock.sleep(PING) => {
                 if sink.send(Message::Ping(Vec::new().into())).await.is_err() {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::board::Shared;
 use crate::fault::Fault;
 use crate::image::Writer;
+use crate::inside;
 
 /// How long an upload may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -204,8 +205,7 @@ async fn work(
         board.usb.mode = 6;
         // into recovery: it has power, and boots nothing
         board.slots[node].on = true;
-        board.slots[node].starts += 1;
-        board.slots[node].prompt = None;
+        board.slots[node].cut();
     }
     shared.clock.sleep(Duration::from_secs(2)).await;
     if !kind.flashable() {
@@ -225,6 +225,9 @@ async fn work(
             running.link = Some(link);
         }
     }
+    // from here on the files of the image before are gone
+    inside::erase(&mut shared.board().slots[node].storage);
+    shared.clusters.forget(node);
     let emmc = shared.emmc(node);
     let result = copy(
         shared,
@@ -238,7 +241,7 @@ async fn work(
     if !matches!(result, Err(End::Stuck)) {
         let mut board = shared.board();
         board.slots[node].on = false;
-        board.slots[node].starts += 1;
+        board.slots[node].cut();
         board.usb = usb;
     }
     result

@@ -10,6 +10,8 @@ mod flash;
 mod restart;
 mod serve;
 mod session;
+#[cfg(feature = "ssh")]
+mod ssh;
 mod table;
 mod trust;
 mod turn;
