@@ -6,6 +6,7 @@ mod console;
 mod flash;
 mod hardware;
 mod power;
+mod relay;
 mod sim;
 
 use k1s_cli::command::Command;
@@ -41,6 +42,7 @@ pub(crate) static COMMAND: Command = Command {
         &hardware::RELOAD,
         &hardware::BACKUP,
         &sim::COMMAND,
+        &relay::COMMAND,
     ],
     run: None,
 };

@@ -54,15 +54,17 @@ pub(super) const FORCE: Flag = Flag::switch(
 /// The flag that names slots; it may be given again.
 pub(super) const SLOTS: Flag = Flag::each("node", "Slot, 1 to 4; may be repeated.").short('n');
 
+/// An error with its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
+}
+
 /// An error of a board, with what to do.
 pub(super) fn failed(error: &turingpi_bmc::Error) -> Error {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(e) = cause {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        cause = e.source();
-    }
+    let mut text = chain(error);
     if let Some(hint) = error.hint() {
         text.push_str("\nhint: ");
         text.push_str(hint);

@@ -8,16 +8,16 @@ use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
-use turingpi_sim::{Board, Options};
+use turingpi_sim::{Board, Options, Ssh};
 
-use super::access::no_arguments;
+use super::access::{chain, no_arguments};
 
 /// `board sim`.
 pub(super) static COMMAND: Command = Command {
     name: "sim",
     aliases: &[],
-    usage: "[--listen ADDRESS:PORT] [--firmware VERSION] [--speed N] [--fault FAULT]…",
-    about: "Simulate a board: its BMC over HTTPS, its serial ports, modules that boot what is written to them. User root, password turing.",
+    usage: "[--listen ADDRESS:PORT] [--firmware VERSION] [--speed N] [--fault FAULT]… [--ssh own|openssh|off]",
+    about: "Simulate a board: its BMC over HTTPS, its serial ports, modules that boot what is written to them and answer SSH. User root, password turing.",
     examples: &[
         (
             "Four RK1 at sixty times the speed",
@@ -28,11 +28,29 @@ pub(super) static COMMAND: Command = Command {
             "board sim --firmware 2.0.5 --modules rk1,jetson,rk1,empty",
         ),
         (
+            "Log in to slot 1 with a key of one's own, once it has booted an image",
+            "board sim --authorized-keys ~/.ssh/id_ed25519.pub --ssh-listen 127.0.0.1:2201",
+        ),
+        (
             "A daemon that restarts in the middle",
             "board sim --fault restart-at=100000000",
         ),
     ],
     flags: &[&[
+        Flag::text(
+            "ssh",
+            "What answers SSH in a module that is up: own, with the users of its image; openssh, this machine's sshd, for whoever runs this and by key; off.",
+        )
+        .default("own"),
+        Flag::text(
+            "ssh-listen",
+            "Where the module in slot 1 answers SSH; the others have the ports after it. Port 0 is any.",
+        )
+        .default("127.0.0.1:0"),
+        Flag::text(
+            "authorized-keys",
+            "File of public keys that the user of each image gets on its first boot.",
+        ),
         Flag::text("listen", "Where it listens; port 0 is any.").default("127.0.0.1:4443"),
         Flag::text("firmware", "1.1, 2.0.5, 2.1.0 or 2.3.7.").default("2.3.7"),
         Flag::text(
@@ -64,6 +82,44 @@ where
     let text = flags.text(name);
     text.parse()
         .map_err(|e| Error::message(format!("--{name}: {text:?}: {e}")))
+}
+
+/// What answers SSH.
+fn ssh(text: &str) -> Result<Ssh> {
+    match text {
+        "off" => Ok(Ssh::Off),
+        #[cfg(feature = "board-ssh")]
+        "own" => Ok(Ssh::Own),
+        #[cfg(not(feature = "board-ssh"))]
+        "own" => Ok(Ssh::Off),
+        "openssh" => {
+            let program = std::env::current_exe()
+                .map_err(|e| Error::message(format!("--ssh: this program is not found: {e}")))?;
+            let words = [&program.to_string_lossy(), "board", super::relay::NAME];
+            Ok(Ssh::OpenSsh {
+                relay: words.map(str::to_owned).to_vec(),
+            })
+        }
+        _ => Err(Error::message(format!(
+            "--ssh: {text:?}: own, openssh and off are"
+        ))),
+    }
+}
+
+/// The lines of a file of public keys.
+fn keys(file: &str) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Error::message(format!("cannot read {file}: {e}")))?;
+    if text.contains("PRIVATE KEY") {
+        return Err(Error::message(format!(
+            "{file} is a private key; --authorized-keys takes public ones, as in {file}.pub"
+        )));
+    }
+    let lines = text.lines().map(str::trim);
+    Ok(lines
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        .map(str::to_owned)
+        .collect())
 }
 
 async fn sim(cx: &Context, flags: &Parsed) -> Result {
@@ -98,10 +154,16 @@ async fn sim(cx: &Context, flags: &Parsed) -> Result {
             .faults
             .push(fault.parse().map_err(|e| Error::message(format!("{e}")))?);
     }
-    let board = Board::start(options).await.map_err(|e| {
-        let cause = std::error::Error::source(&e).map_or(String::new(), |c| format!(": {c}"));
-        Error::message(format!("{e}{cause}"))
-    })?;
+    options.ssh = ssh(flags.text("ssh"))?;
+    options.ssh_listen = parse(flags, "ssh-listen")?;
+    let file = flags.text("authorized-keys");
+    if !file.is_empty() {
+        options.authorized_keys = keys(file)?;
+    }
+    let modules = options.modules;
+    let board = Board::start(options)
+        .await
+        .map_err(|e| Error::message(chain(&e)))?;
     if let (file, Some(pem)) = (flags.text("certificate-file"), board.certificate())
         && !file.is_empty()
     {
@@ -111,6 +173,13 @@ async fn sim(cx: &Context, flags: &Parsed) -> Result {
     let mut out = std::io::stdout().lock();
     // whoever started this may have closed its end; that is no reason not to simulate
     let _ = writeln!(out, "board simulated on {}", board.url()).and_then(|()| out.flush());
+    for (slot, kind) in (1..).zip(modules) {
+        if let Some(at) = board.ssh_address(slot) {
+            let (host, port) = (at.ip(), at.port());
+            let _ = writeln!(out, "slot {slot} ({kind}): ssh -p {port} USER@{host}")
+                .and_then(|()| out.flush());
+        }
+    }
     drop(out);
     cx.talk(format_args!(
         "try: TPI_PASSWORD=turing k1s board info --host {}",
