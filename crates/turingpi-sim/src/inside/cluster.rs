@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use turingpi_host::{Cluster, Credentials, Node, Role};
 
+/// A node of each slot, and whether its service runs.
+type Nodes = [Option<(Node, bool)>; 4];
+
 /// The nodes of all modules of a board, by slot.
 #[derive(Clone, Default)]
-pub(crate) struct Clusters(Arc<Mutex<[Option<(Node, bool)>; 4]>>);
+pub(crate) struct Clusters(Arc<Mutex<Nodes>>);
 
 impl Clusters {
-    fn nodes(&self) -> MutexGuard<'_, [Option<(Node, bool)>; 4]> {
+    fn nodes(&self) -> MutexGuard<'_, Nodes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -2,7 +2,6 @@
 //! A module's SSH server: passwords and keys of its users, commands, shells and file transfer.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -236,25 +235,19 @@ impl Handler for Guest {
         Ok(Auth::Accept)
     }
 
-    fn channel_open_session(
+    async fn channel_open_session(
         &mut self,
         channel: Channel<Msg>,
         reply: russh::server::ChannelOpenHandle,
         _session: &mut Session,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        async move {
-            if self.channels.len() < CHANNELS {
-                self.channels.insert(
-                    channel.id(),
-                    Waiting {
-                        channel,
-                        terminal: false,
-                    },
-                );
-                reply.accept().await;
-            }
-            Ok(())
+    ) -> Result<(), Self::Error> {
+        if self.channels.len() < CHANNELS {
+            let terminal = false;
+            self.channels
+                .insert(channel.id(), Waiting { channel, terminal });
+            reply.accept().await;
         }
+        Ok(())
     }
 
     async fn channel_close(
