@@ -3,14 +3,14 @@
 //!
 //! A second transfer silently ends the first, and so does a power switch, the USB switch or a restart in its middle. Who does something to
 //! a board holds a lock file and says in it what; others wait or are refused, unless it is nothing to them. Transfers of one process
-//! wait in a fair queue. The lock file lies in the user's runtime directory; another machine is not kept out by it, which is why the
+//! wait in a fair queue. The lock file lies in the user's runtime directory as long as somebody holds it; another machine is not kept out by it, which is why the
 //! board's own state is looked at as well.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -128,13 +128,15 @@ impl Work {
 pub(crate) struct Place {
     /// Unlocked when it is closed.
     file: File,
+    path: PathBuf,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // what stays behind after a crash is told to nobody: the file is not locked then
+        // while it is still locked: whoever waits for it finds it gone then, and looks for the one that is there
         let _ = self.file.set_len(0);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -215,18 +217,12 @@ pub(crate) async fn place(
         path: path.display().to_string(),
         source,
     };
-    let mut file = File::options()
-        .create(true)
-        .read(true)
-        .append(true)
-        // the directory may be shared: no link of somebody else is followed
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed)?;
+    let mut file = open(&path).map_err(failed)?;
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => break,
+            Ok(()) if is_at(&file, &path).map_err(failed)? => break,
+            // its holder took it away
+            Ok(()) => file = open(&path).map_err(failed)?,
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
                 let mut line = Vec::new();
                 file.rewind().map_err(failed)?;
@@ -253,11 +249,38 @@ pub(crate) async fn place(
     file.set_len(0)
         .and_then(|()| file.write_all(work.line().as_bytes()))
         .map_err(failed)?;
-    Ok(Some(Place { file, _turn: turn }))
+    Ok(Some(Place {
+        file,
+        path,
+        _turn: turn,
+    }))
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    File::options()
+        .create(true)
+        .read(true)
+        .append(true)
+        // the directory may be shared: no link of somebody else is followed
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .mode(0o600)
+        .open(path)
+}
+
+/// Whether a path still leads to an open file.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -319,5 +342,33 @@ mod tests {
         check("firmware upgrade service", Parts::DAEMON);
         check("Node 9 os install service", Parts::ALL);
         check("Node é", Parts::DAEMON);
+    }
+
+    /// Each holder takes the file away, under those who wait for it: never do two of them hold the board.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_at_a_time_and_no_file_stays() {
+        let endpoint: Endpoint = "https://turn.invalid:4443".parse().unwrap();
+        let path = lock_file(&endpoint);
+        let inside = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (endpoint, inside) = (endpoint.clone(), inside.clone());
+                tokio::spawn(async move {
+                    let work = Work::call("power", Parts::ALL);
+                    for _ in 0..3 {
+                        let place = place(&endpoint, &work, WhenBusy::Wait, || {}).await;
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        // long enough for one who waits to look again
+                        tokio::time::sleep(AGAIN).await;
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(place.unwrap().unwrap());
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(!path.exists(), "{}", path.display());
     }
 }
