@@ -8,11 +8,18 @@ The boards are those of `k1s pico sim --nodes 2 --kubeconfig KUBECONFIG --socket
 pods are put on their nodes by hand, for a cluster without a scheduler such as that of bench/peer. With --registry an image is
 pulled from there, own/blink:v9, which is signed with a key that the boards trust.
 """
+import datetime
 import json
+import os
+import signal
+import socket as sockets
 import ssl
+import struct
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 
 k1s, kubectl, kubeconfig, directory = sys.argv[1:5]
@@ -200,8 +207,188 @@ def an_image_from_a_registry():
     kube("delete", "pod", "digest", "none", "never", "--timeout=60s")
 
 
+def post(port, path):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=b"", method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, ""
+    except OSError:
+        return None
+
+
+def events_of(kind, name, reason):
+    found = json.loads(kube("get", "events", "-A", "-o", "json"))["items"]
+    return [e["message"] for e in found
+            if (e["involvedObject"]["kind"], e["involvedObject"]["name"], e["reason"]) == (kind, name, reason)]
+
+
+def free_port():
+    with sockets.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def lamp(node):
+    """A pod that switches the LED by HTTP, on a port that it got: somebody else may be faster, then it is another one."""
+    for _ in range(10):
+        port = free_port()
+        spec = {"nodeName": node, "terminationGracePeriodSeconds": 2, "containers": [
+            {"name": "c", "image": "pico/http-led:v1", "ports": [{"name": "http", "containerPort": port}],
+             "resources": {"limits": {"pico.io/led": 1}}}]}
+        kube("apply", "-f", "-", text=json.dumps(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "lamp", "labels": {"app": "lamp"}}, "spec": spec}))
+        kube("wait", "--for=condition=Ready", "pod/lamp", "--timeout=60s")
+        refused = lambda: any(f"port {port} of a container" in m for m in events_of("Node", node, "PortRefused"))
+        until("the port is answered or refused", lambda: (post(port, "/off") or [0])[0] == 200 or refused())
+        if not refused():
+            return port
+        kube("delete", "pod", "lamp", "--timeout=60s")
+    raise AssertionError("no port could be had")
+
+
+def service_of_the_lamp():
+    spec = {"type": "NodePort", "externalTrafficPolicy": "Local", "selector": {"app": "lamp"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}
+    kube("create", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "lamp"}, "spec": spec}))
+    return json.loads(kube("get", "service", "lamp", "-o", "json"))["spec"]["ports"][0]["nodePort"]
+
+
+def ports_of_containers_and_services():
+    port = lamp("pico-0")
+    assert post(port, "/on") == (200, "on\n") and board("pico-0")["led"]
+    assert post(port, "/off") == (200, "off\n") and not board("pico-0")["led"]
+    # where a container has its port, somebody else listens on a node port
+    taken = sockets.socket()
+    for _ in range(10):
+        node_port = service_of_the_lamp()
+        refused = lambda: any(f"node port {node_port} of service default/lamp" in m for m in events_of("Node", "pico-0", "PortRefused"))
+        until("the node port is answered or refused", lambda: (post(node_port, "/off") or [0])[0] == 200 or refused())
+        if not refused():
+            break
+        kube("delete", "service", "lamp")
+    assert post(node_port, "/on") == (200, "on\n") and board("pico-0")["led"]
+    kube("patch", "service", "lamp", "--type=json", "-p", '[{"op": "replace", "path": "/spec/selector/app", "value": "other"}]')
+    until("the node port is closed", lambda: post(node_port, "/on") is None)
+    # somebody else takes the port: the node says so, and has it once it is free
+    taken.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", node_port))
+    taken.listen(1)
+    before = len(events_of("Node", "pico-0", "PortRefused"))
+    kube("patch", "service", "lamp", "--type=json", "-p", '[{"op": "replace", "path": "/spec/selector/app", "value": "lamp"}]')
+    until("the port is refused", lambda: len(events_of("Node", "pico-0", "PortRefused")) > before)
+    taken.close()
+    until("the port is served", lambda: post(node_port, "/off") == (200, "off\n"))
+    kube("delete", "service", "lamp")
+    until("the node port is closed", lambda: post(node_port, "/on") is None)
+    kube("delete", "pod", "lamp", "--timeout=60s")
+    until("the port is closed", lambda: post(port, "/on") is None)
+
+
+def a_button_is_an_ingress():
+    lamp("pico-0")
+    service_of_the_lamp()
+    ingress = json.loads(run(kubectl, "--kubeconfig", kubeconfig, "create", "--dry-run=client", "-o", "json", "ingress", "gpio-ingress",
+                             "--class=pico", "--rule=button-a.local/on=lamp:80", "--annotation=pico.io/inputs=button-a.local=16",
+                             "--annotation=pico.io/node=pico-0"))
+    kube("apply", "-f", "-", text=json.dumps(ingress))
+    until("the pin is an input", lambda: board("pico-0")["pins"]["GP16"].startswith("in:"))
+    assert not board("pico-0")["led"] and board("pico-1")["pins"]["GP16"].startswith("off:"), board("pico-1")
+    for level in ("low", "high"):
+        run(k1s, "pico", "pins", "pico-0", f"16={level}", "--socket", socket)
+        until("the edge has settled", lambda: board("pico-0")["led"])
+    kube("delete", "service", "lamp")
+    # nobody knows how long the node remembers the way: it goes where it was until that fails
+    kube("delete", "pod", "lamp", "--timeout=60s")
+
+    def press_fails():
+        for level in ("low", "high"):
+            run(k1s, "pico", "pins", "pico-0", f"16={level}", "--socket", socket)
+            time.sleep(0.2)
+        return events_of("Ingress", "gpio-ingress", "BackendFailed")
+
+    said = until("a press is told to have failed", press_fails)
+    assert "button-a.local: POST /on of service default/lamp:80" in said[0], said
+    kube("delete", "ingress", "gpio-ingress")
+    until("the pin is free", lambda: board("pico-0")["pins"]["GP16"].startswith("off:"))
+
+
+def kinds_of_ones_own():
+    kube("apply", "-f", "examples/pico-kinds.yaml")
+    kube("wait", "--for=condition=Established", "crd/gpiocontrollers.pico.io", "crd/ledmatrices.pico.io", "--timeout=60s")
+    # it would look again by itself, some minutes later
+    run(k1s, "pico", "pins", "pico-1", "power=cycle", "--socket", socket)
+    spec = {"nodeName": "pico-1", "pinNumber": 17, "mode": "output", "value": "HIGH"}
+    controller = {"apiVersion": "pico.io/v1", "kind": "GPIOController", "metadata": {"name": "lamp"}, "spec": spec}
+    matrix = {"apiVersion": "pico.io/v1", "kind": "LEDMatrix", "metadata": {"name": "sign"},
+              "spec": {"nodeName": "pico-1", "message": "ok", "brightness": 255}}
+    until("the kinds are served", lambda: kube("apply", "-f", "-", text=json.dumps(
+        {"apiVersion": "v1", "kind": "List", "items": [controller, matrix]})))
+    kube("wait", "--for=condition=Ready", "gpiocontroller/lamp", "ledmatrix/sign", "--timeout=60s")
+    seen = board("pico-1")
+    assert seen["pins"]["GP17"] == "out:high", seen["pins"]
+    assert seen["matrix"][1] == ".#..#.#." + "." * 24 and seen["matrixIntensity"] == 15, seen["matrix"]
+    kube("patch", "gpiocontroller", "lamp", "--type=merge", "-p", '{"spec": {"value": "LOW"}}')
+    until("the pin is low", lambda: board("pico-1")["pins"]["GP17"] == "out:low")
+    until("the level is told", lambda: kube("get", "gpiocontroller", "lamp", "-o", "jsonpath={.status.level}") == "Low")
+    kube("delete", "gpiocontroller/lamp", "ledmatrix/sign")
+    until("all is given back", lambda: board("pico-1")["pins"]["GP17"].startswith("off:") and board("pico-1")["matrixIntensity"] is None)
+
+
+def a_firmware_that_hangs_is_reset():
+    boot = lambda: json.loads(kube("get", "node", "pico-1", "-o", "json"))["status"]["nodeInfo"]["bootID"]
+    before = boot()
+    run(k1s, "pico", "pins", "pico-1", "firmware=hang", "--socket", socket)
+    until("the watchdog has reset the board", lambda: boot() != before)
+    said = until("it is told", lambda: events_of("Node", "pico-1", "Rebooted"))
+    assert any("the watchdog was not fed" in message for message in said), said
+
+
+def time_from_a_server():
+    server = sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    # it is a minute ahead of the API, whose time counts
+    asked = []
+
+    def answer():
+        while True:
+            try:
+                question, peer = server.recvfrom(100)
+            except OSError:
+                return
+            asked.append(question)
+            seconds = int(time.time()) + 60 + 2208988800
+            server.sendto(struct.pack(">BBbb 3I 8x 8s 8x II", 0x24, 2, 6, -20, 0, 0, 0x7f000001, question[40:48], seconds, 0), peer)
+
+    threading.Thread(target=answer, daemon=True).start()
+    with open(f"{directory}/clock.log", "w") as log:
+        boards = subprocess.Popen([k1s, "pico", "sim", "--kubeconfig", kubeconfig, "--name-prefix", "clock-", "--kinds", "none",
+                                   "--socket", f"{directory}/clock.sock", "--time-server", "127.0.0.1:%d" % server.getsockname()[1]],
+                                  stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        until("the node is there", lambda: "clock-0" in kube("get", "nodes", "-o", "name"))
+        kube("wait", "--for=condition=Ready", "node/clock-0", "--timeout=60s")
+        question = until("the server is asked", lambda: asked)[0]
+        assert len(question) == 48 and question[0] == 0x23 and any(question[40:]), question
+
+        def off():
+            lease = json.loads(kube("get", "lease", "-n", "kube-node-lease", "clock-0", "-o", "json"))
+            renewed = datetime.datetime.fromisoformat(lease["spec"]["renewTime"].replace("Z", "+00:00"))
+            return abs((renewed - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
+
+        until("the API's time counts", lambda: off() < 30)
+    finally:
+        boards.send_signal(signal.SIGINT)
+        boards.wait(timeout=30)
+        server.close()
+        kube("delete", "node", "clock-0")
+    assert not os.path.exists(f"{directory}/clock.sock"), "the socket is left behind"
+
+
 for check in (two_boards_are_ready, blink_is_scheduled_and_blinks, pins_are_held_and_free_again, limits_and_images,
-              an_image_of_ones_own, *([an_image_from_a_registry] if registry else []), power_and_link_come_back):
+              an_image_of_ones_own, *([an_image_from_a_registry] if registry else []), ports_of_containers_and_services, a_button_is_an_ingress, kinds_of_ones_own,
+              a_firmware_that_hangs_is_reset, time_from_a_server, power_and_link_come_back):
     try:
         check()
         passed += 1

@@ -14,7 +14,7 @@ use pico_board::{
     TemperatureSensor, Watchdog,
 };
 use pico_eci::PublicKey;
-use pico_node::{Agent, BoardRuntime, Config, Hardware, REQUESTS, Runtime};
+use pico_node::{Agent, BoardRuntime, Config, Hardware, Kinds, REQUESTS, Runtime};
 
 use super::flash::Mapped;
 
@@ -264,6 +264,8 @@ pub(crate) fn run() {
         |_| Ok(()),
         black_box(1_000_000),
     );
+    // A board that has none goes without.
+    let _ = runtime.start_watchdog(8000);
     let config = Config {
         name: String::new(),
         api_host: String::new(),
@@ -278,6 +280,10 @@ pub(crate) fn run() {
         images: vec![],
         crashes: runtime.boot(),
         pins_map: black_box(None),
+        kinds: black_box(Kinds::ALL),
+        led_matrix: black_box(1),
+        time_server: black_box(None),
+        reset: runtime.board.reset().reason(),
     };
     let mut agent = Agent::new(config, 0);
     let bytes: &[u8] = black_box(&[]);
@@ -285,6 +291,10 @@ pub(crate) fn run() {
     loop {
         let now = black_box(0);
         black_box(agent.poll(now, runtime));
+        if let Some((server, packet)) = agent.datagram(now) {
+            black_box(packet);
+            agent.datagram_received(server, bytes, now);
+        }
         black_box(agent.order(REQUESTS));
         agent.connected(REQUESTS);
         agent.received(REQUESTS, bytes, now, runtime);

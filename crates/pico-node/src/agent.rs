@@ -5,24 +5,33 @@
 //! carries out the [`Order`]s, and moves bytes. Nothing here waits.
 
 mod answers;
+mod deliver;
 mod requests;
 mod watch;
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use pico_board::ResetReason;
 
 use crate::backoff::{Backoff, Random};
 use crate::conditions::Conditions;
 use crate::connection::{Connection, Order, Phase};
+use crate::custom::{Controllers, Matrices};
 use crate::event::{About, Events};
 use crate::facts::{CRASHES, Config, Usage};
 use crate::http::Event;
+use crate::ingress::{Ingresses, SLICE};
 use crate::json::{Limits, Reader, Shape, Taken};
 use crate::kubelet::Kubelet;
 use crate::pinmap::PinMap;
-use crate::pod::World;
+use crate::pod::{World, earlier};
 use crate::pods::Pods;
 use crate::runtime::Runtime;
+use crate::services::{SERVICE, Services};
+use crate::sntp::Sntp;
 use crate::time::{Clock, Ms, Wall};
 use watch::Watch;
 
@@ -36,8 +45,23 @@ pub const REQUESTS: Slot = Slot(0);
 pub const PODS: Slot = Slot(1);
 /// The connection of the watch of the ConfigMap that sets pins; used only where one is configured.
 pub const PINS: Slot = Slot(2);
+/// The connection of the watch of Services; used only while a pod here has a port.
+pub const SERVICES: Slot = Slot(3);
+/// The connection of the watch of Ingresses.
+pub const INGRESSES: Slot = Slot(4);
+/// The connection of the watch of GPIOControllers.
+pub const CONTROLLERS: Slot = Slot(5);
+/// The connection of the watch of LEDMatrices.
+pub const MATRICES: Slot = Slot(6);
+/// The connection to a backend of an Ingress, while it is asked.
+pub const BACKEND: Slot = Slot(7);
 /// How many connections there are at most.
-pub const SLOTS: usize = 3;
+pub const SLOTS: usize = 8;
+/// The connections of watches.
+const WATCHES: [Slot; 6] = [PODS, PINS, SERVICES, INGRESSES, CONTROLLERS, MATRICES];
+
+/// How long the host may leave an order undone until the watchdog is not fed any more, in milliseconds.
+const NEGLECT_MS: Ms = 30_000;
 
 /// How often a Lease is renewed, in milliseconds.
 pub const LEASE_MS: Ms = 10_000;
@@ -68,6 +92,14 @@ pub(crate) enum Purpose {
     Event,
     List,
     Watch,
+    /// Of an object of our own kinds.
+    CustomStatus(String),
+    /// The Service that a press is to go to.
+    Backend,
+    /// Its endpoints.
+    Endpoints,
+    /// The press itself, to one of them.
+    Press,
 }
 
 /// How far the node has come with its Node object.
@@ -102,6 +134,8 @@ pub struct Counters {
     pub reconnects: u64,
     /// Lists of pods, after the first one because a watch could not go on.
     pub lists: u64,
+    /// Edges at inputs of Ingresses that a backend has taken.
+    pub presses: u64,
 }
 
 /// A Kubernetes node.
@@ -126,9 +160,13 @@ pub struct Agent {
     backoff: Backoff,
     hold_until: Ms,
     event_hold: Ms,
-    pods_watch: Watch,
-    pins_watch: Watch,
+    watches: [Watch; WATCHES.len()],
     pub(crate) pods: Pods,
+    pub(crate) services: Services,
+    pub(crate) ingresses: Ingresses,
+    controllers: Controllers,
+    matrices: Matrices,
+    sntp: Sntp,
     pub(crate) pin_map: PinMap,
     pub(crate) events: Events,
     pub(crate) counters: Counters,
@@ -170,9 +208,20 @@ impl Agent {
     pub fn new(config: Config, now: Ms) -> Self {
         let mut random = Random::new(config.boot_id);
         let offset = random.below(LEASE_MS);
+        let mut events = Events::default();
+        if let Some(why) = rebooted(config.reset) {
+            let is_warning = config.reset != ResetReason::Software;
+            events.add(
+                About::node(&config),
+                is_warning,
+                "Rebooted",
+                why.into(),
+                None,
+            );
+        }
         Self {
             clock: Clock::default(),
-            connections: [Connection::new(), Connection::new(), Connection::new()],
+            connections: core::array::from_fn(|_| Connection::new()),
             standing: Standing::Unknown,
             node_uid: String::new(),
             conditions: Conditions::new(config.crashes >= CRASHES),
@@ -188,11 +237,15 @@ impl Agent {
             backoff: Backoff::new(1000, 120_000),
             hold_until: 0,
             event_hold: 0,
-            pods_watch: Watch::default(),
-            pins_watch: Watch::default(),
+            watches: core::array::from_fn(|_| Watch::default()),
             pods: Pods::default(),
-            pin_map: PinMap::default(),
-            events: Events::default(),
+            services: Services::default(),
+            ingresses: Ingresses::new(&config.name),
+            controllers: Controllers::new(&config.name),
+            matrices: Matrices::new(&config.name),
+            sntp: Sntp::new(config.time_server, now),
+            pin_map: PinMap::new(config.pins_map.clone()),
+            events,
             counters: Counters::default(),
             kubelet: Kubelet::default(),
             started: now,
@@ -243,7 +296,7 @@ impl Agent {
 
     /// What the host is asked to do with a connection; each order is given once.
     pub fn order(&mut self, slot: Slot) -> Option<Order> {
-        self.connections.get_mut(usize::from(slot.0))?.order.take()
+        self.connections.get_mut(usize::from(slot.0))?.take_order()
     }
 
     /// Bytes that wait to be sent on a connection.
@@ -316,13 +369,13 @@ impl Agent {
             match event {
                 Event::More => return,
                 Event::Head(head) => {
-                    if let Some(date) = head.date {
+                    if let Some(date) = head.date.filter(|_| slot != BACKEND) {
                         self.learn_time(date, now);
                     }
                     let watch_until = self.watch_deadline(slot, now);
                     if let Some(exchange) = &mut self.connections[n].exchange {
                         exchange.head = Some(head);
-                        exchange.reader = reader(&exchange.purpose, head.status);
+                        exchange.reader = reader(slot, &exchange.purpose, head.status);
                         exchange.until = if exchange.purpose == Purpose::Watch && head.status == 200
                         {
                             watch_until
@@ -374,6 +427,11 @@ impl Agent {
                 {
                     self.streamed(slot, taken, now);
                 }
+                Some(Taken::Item(slice) | Taken::Partial(slice))
+                    if status == 200 && exchange.purpose == Purpose::Endpoints =>
+                {
+                    self.endpoints_found(&slice);
+                }
                 Some(Taken::Document(value) | Taken::Partial(value) | Taken::Item(value)) => {
                     exchange.answer = Some(value);
                 }
@@ -398,12 +456,14 @@ impl Agent {
         if !head.keep_alive {
             connection.retire(now);
         }
-        self.counters.requests += 1;
-        self.counters.errors += u64::from(head.status >= 400);
+        if slot != BACKEND {
+            self.counters.requests += 1;
+            self.counters.errors += u64::from(head.status >= 400);
+        }
         if slot == REQUESTS {
             self.counters.latency_ms = now.saturating_sub(self.asked_at);
         }
-        self.answered(slot, exchange, head, now, runtime);
+        self.answered(slot, *exchange, head, now, runtime);
     }
 
     /// The connection is of no use any more.
@@ -440,10 +500,16 @@ impl Agent {
             self.clock.now(now),
             runtime,
         );
+        let parts = self.poll_parts(now, runtime);
+        let press = self.deliver(now);
         self.ask(now);
         let mut next = now + OBSERVE_MS;
         let mut at = |time: Option<Ms>| next = next.min(time.unwrap_or(Ms::MAX));
         at(work);
+        at(parts);
+        at(press);
+        // What is due already waits for the host to take it.
+        at(self.sntp.due().filter(|due| *due > now));
         at(Some(self.observe_due));
         at(self.safe_until);
         at(self.stable_at);
@@ -452,7 +518,84 @@ impl Agent {
         for n in 0..SLOTS {
             at(self.slot_due(n, now));
         }
+        if let Some(within) = runtime.watchdog_ms() {
+            // All of the above has come to its end, and the host does what it is asked for.
+            let is_neglected = |c: &Connection<Purpose>| c.neglected(now) > NEGLECT_MS;
+            if !self.connections.iter().any(is_neglected) {
+                runtime.feed();
+            }
+            at_most(&mut next, now + Ms::from(within) / 2);
+        }
         next.max(now)
+    }
+
+    /// What objects of other kinds than Pod want of the board.
+    fn poll_parts(&mut self, now: Ms, runtime: &mut dyn Runtime) -> Option<Ms> {
+        let wall = self.clock.now(now);
+        self.sntp.poll(now, &mut self.random);
+        if self.config.kinds.service {
+            if self.services.look_at(&self.pods.all) {
+                self.list_anew(SERVICES, now);
+            }
+            if let Some(why) = self.services.take_refused() {
+                let about = About::node(&self.config);
+                self.events.add(about, true, "PortRefused", why, wall);
+            }
+        }
+        let mut next = None;
+        if self.config.kinds.gpio_controller {
+            next = self
+                .controllers
+                .poll(&mut self.pods, &self.config, now, wall, runtime);
+        }
+        if self.config.kinds.led_matrix {
+            let at = self.matrices.poll(&self.config, now, wall, runtime);
+            next = earlier(next, at);
+        }
+        if self.config.kinds.ingress {
+            let at = self.ingresses.poll(
+                &mut self.pods,
+                &self.config,
+                &mut self.events,
+                now,
+                wall,
+                runtime,
+            );
+            next = earlier(next, at);
+        }
+        next
+    }
+
+    /// A packet for an SNTP server that waits to be sent; it is given once. Ask after each [`Agent::poll`].
+    pub fn datagram(&mut self, now: Ms) -> Option<(SocketAddr, [u8; crate::sntp::PACKET])> {
+        self.sntp.ask(now, &mut self.random)
+    }
+
+    /// A packet came.
+    pub fn datagram_received(&mut self, from: SocketAddr, bytes: &[u8], now: Ms) {
+        let answered = self.sntp.answered(from, bytes, now, &mut self.random);
+        let why = match answered {
+            Ok(None) => return,
+            Ok(Some(time)) => match self.clock.refine(time, now) {
+                Ok(None) => return,
+                Ok(Some(_)) => {
+                    self.status_due = self.status_due.min(now);
+                    self.lease_due = self.lease_due.min(now);
+                    // What waited for the time can go on.
+                    self.hold_until = self.hold_until.min(now);
+                    return;
+                }
+                Err(off) => format!(
+                    "the time server {from} is {} s {} the API server, whose time is used",
+                    off.unsigned_abs().div_ceil(1000),
+                    if off < 0 { "behind" } else { "ahead of" }
+                ),
+            },
+            Err(refusal) => format!("the time server {from} {refusal}"),
+        };
+        let wall = self.clock.now(now);
+        self.events
+            .add(About::node(&self.config), true, "TimeServer", why, wall);
     }
 
     /// Ends safe mode when its time is over, and tells the board when it has run long enough.
@@ -492,6 +635,7 @@ impl Agent {
             _ => None,
         };
         match (self.connections[n].phase, &self.connections[n].exchange) {
+            (Phase::Down { .. }, _) if !self.may_connect(n) => None,
             (Phase::Down { retry_at }, _) => due().map(|at| at.max(retry_at)),
             (Phase::Connecting { until }, _) => Some(until),
             (Phase::Up, Some(exchange)) => Some(exchange.until),
@@ -562,7 +706,7 @@ impl Agent {
             self.fail(slot, now);
             if was_up && slot == REQUESTS {
                 // The link carries nothing: a watch that says nothing is not better off.
-                for other in [PODS, PINS] {
+                for other in WATCHES {
                     if self.connections[usize::from(other.0)].phase == Phase::Up {
                         self.fail(other, now);
                     }
@@ -609,13 +753,38 @@ impl Agent {
     }
 }
 
+/// Lowers a time to another one.
+fn at_most(time: &mut Ms, limit: Ms) {
+    *time = (*time).min(limit);
+}
+
+/// Why the board started, where that is worth an event.
+fn rebooted(reason: ResetReason) -> Option<&'static str> {
+    match reason {
+        ResetReason::Watchdog => {
+            Some("the watchdog was not fed: a task hung, and the board was reset")
+        }
+        ResetReason::Panic => Some("the firmware panicked, and the board was reset"),
+        ResetReason::BrownOut => {
+            Some("the supply fell below its threshold, and the board was reset")
+        }
+        ResetReason::External => Some("the board was reset by its pin or a debugger"),
+        ResetReason::Software => Some("the firmware started the board again"),
+        _ => None,
+    }
+}
+
 /// What is read of the body of an answer.
-fn reader(purpose: &Purpose, status: u16) -> Option<Reader> {
+fn reader(slot: Slot, purpose: &Purpose, status: u16) -> Option<Reader> {
     const LIST: Shape = Shape::Keys(&[(
         "metadata",
         Shape::Keys(&[("resourceVersion", Shape::All), ("continue", Shape::All)]),
     )]);
     let limits = Limits::default();
+    if *purpose == Purpose::Press {
+        // A backend may say what it likes.
+        return None;
+    }
     if status >= 400 {
         return Some(Reader::new(STATUS, limits));
     }
@@ -623,8 +792,10 @@ fn reader(purpose: &Purpose, status: u16) -> Option<Reader> {
         Purpose::Register | Purpose::Adopt => crate::node::NODE,
         Purpose::CheckLease => crate::node::LEASE,
         Purpose::Fetch { .. } => crate::pod::MAP,
-        Purpose::List => return Some(Reader::new(LIST, limits).of_items(watch::OBJECT)),
-        Purpose::Watch => watch::EVENT,
+        Purpose::Backend => SERVICE,
+        Purpose::Endpoints => return Some(Reader::new(LIST, limits).of_items(SLICE)),
+        Purpose::List => return Some(Reader::new(LIST, limits).of_items(watch::shapes(slot).0)),
+        Purpose::Watch => watch::shapes(slot).1,
         _ => return None,
     };
     Some(Reader::new(shape, limits))

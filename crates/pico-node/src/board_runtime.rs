@@ -9,7 +9,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
-use pico_board::{Board, Reset as _};
+use pico_board::{Board, Reset as _, Watchdog as _};
 use pico_eci::{Container, Engine, Grant, HostError, Limits, PublicKey, StartError};
 use pico_flash::{Error, Layout, Storage};
 
@@ -37,6 +37,7 @@ pub struct BoardRuntime<B, F, E> {
     /// Whether crashes of this board may be counted in flash.
     has_crashed: bool,
     failure: Option<String>,
+    watchdog_ms: Option<u32>,
     capacity: u64,
     used: u64,
     fuel_per_second: u32,
@@ -70,6 +71,7 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
             kept: None,
             has_crashed: true,
             failure: None,
+            watchdog_ms: None,
             capacity,
             used: 0,
             fuel_per_second,
@@ -170,12 +172,22 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
         })
     }
 
+    /// Starts the watchdog: the board is reset when the node makes no progress for so long.
+    ///
+    /// # Errors
+    /// When the board's watchdog cannot wait so long.
+    pub fn start_watchdog(&mut self, timeout_ms: u32) -> Result<(), pico_board::Error> {
+        self.board.watchdog().start(timeout_ms)?;
+        self.watchdog_ms = Some(timeout_ms);
+        Ok(())
+    }
+
     /// The power goes and comes back: what is in flash stays.
     pub fn restart(&mut self) {
         if let Some(storage) = self.storage.take() {
             self.flash = Some(storage.into_flash());
         }
-        (self.kept, self.has_crashed) = (None, true);
+        (self.kept, self.has_crashed, self.watchdog_ms) = (None, true, None);
     }
 
     /// The flash.
@@ -333,6 +345,14 @@ impl<B: Board, F: NorFlash, E: Engine> Runtime for BoardRuntime<B, F, E> {
         {
             self.failed("the count of crashes cannot be cleared", error);
         }
+    }
+
+    fn watchdog_ms(&self) -> Option<u32> {
+        self.watchdog_ms
+    }
+
+    fn feed(&mut self) {
+        self.board.watchdog().feed();
     }
 
     fn take_failure(&mut self) -> Option<String> {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One connection to the API as the agent sees it: down, being made, or up with at most one request on it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use crate::backoff::{Backoff, Random};
 use crate::facts::Config;
@@ -20,6 +22,8 @@ pub(crate) const RESPONSE_MS: Ms = 15_000;
 pub enum Order {
     /// Connect to the API; [`crate::Agent::connected`] or [`crate::Agent::disconnected`] says what became of it.
     Connect,
+    /// Connect to this address, plainly: it is no API but what an Ingress leads to. What became of it is said as above.
+    Dial(SocketAddr),
     /// Close, or stop connecting. Nothing is reported back.
     Close,
 }
@@ -46,8 +50,11 @@ pub(crate) struct Exchange<P> {
 pub(crate) struct Connection<P> {
     pub(crate) phase: Phase,
     pub(crate) parser: ResponseParser,
-    pub(crate) exchange: Option<Exchange<P>>,
-    pub(crate) order: Option<Order>,
+    /// Boxed, because most connections wait most of the time.
+    pub(crate) exchange: Option<Box<Exchange<P>>>,
+    order: Option<Order>,
+    /// Since when the order is not carried out.
+    order_since: Ms,
     out: Vec<u8>,
     sent: usize,
     backoff: Backoff,
@@ -65,6 +72,7 @@ impl<P> Connection<P> {
             parser: ResponseParser::default(),
             exchange: None,
             order: None,
+            order_since: 0,
             out: Vec::new(),
             sent: 0,
             backoff: Backoff::new(500, 60_000),
@@ -84,10 +92,35 @@ impl<P> Connection<P> {
         if let Phase::Down { retry_at } = self.phase
             && now >= retry_at
         {
-            self.phase = Phase::Connecting {
-                until: now + CONNECT_MS,
-            };
-            self.order = Some(Order::Connect);
+            self.dial(Order::Connect, now);
+        }
+    }
+
+    /// Has a connection made, whatever became of an earlier one.
+    pub(crate) fn dial(&mut self, order: Order, now: Ms) {
+        self.phase = Phase::Connecting {
+            until: now + CONNECT_MS,
+        };
+        self.give(order, now);
+    }
+
+    fn give(&mut self, order: Order, now: Ms) {
+        // One that is not carried out yet is replaced, and has waited all the same.
+        if self.order.replace(order).is_none() {
+            self.order_since = now;
+        }
+    }
+
+    /// The order for the host; it is given once.
+    pub(crate) fn take_order(&mut self) -> Option<Order> {
+        self.order.take()
+    }
+
+    /// For how long the host has left an order undone, in milliseconds.
+    pub(crate) fn neglected(&self, now: Ms) -> Ms {
+        match self.order {
+            Some(_) => now.saturating_sub(self.order_since),
+            None => 0,
         }
     }
 
@@ -108,14 +141,25 @@ impl<P> Connection<P> {
             &config.authorization,
             &mut out,
         );
-        (self.out, self.sent) = (out.into_bytes(), 0);
-        self.exchange = Some(Exchange {
+        self.ask(purpose, out, until);
+    }
+
+    /// Asks somebody who is no API: credentials are none of theirs.
+    pub(crate) fn begin_elsewhere(&mut self, purpose: P, request: &Request, host: &str, until: Ms) {
+        let mut out = String::new();
+        request.write(host, "", "", &mut out);
+        self.ask(purpose, out, until);
+    }
+
+    fn ask(&mut self, purpose: P, text: String, until: Ms) {
+        (self.out, self.sent) = (text.into_bytes(), 0);
+        self.exchange = Some(Box::new(Exchange {
             purpose,
             head: None,
             reader: None,
             answer: None,
             until,
-        });
+        }));
     }
 
     /// Bytes that are still to be sent.
@@ -142,26 +186,30 @@ impl<P> Connection<P> {
         now: Ms,
         random: &mut Random,
         close: bool,
-    ) -> Option<Exchange<P>> {
+    ) -> Option<Box<Exchange<P>>> {
         let wait = if self.proven && !close {
             random.below(50)
         } else {
             self.backoff.failed(random)
         };
-        self.drop_it(now + wait, close)
+        self.drop_it(now + wait, now, close)
     }
 
     /// Ends the connection in good order, to be made again when it is wanted.
     pub(crate) fn retire(&mut self, now: Ms) {
-        self.drop_it(now, true);
+        self.drop_it(now, now, true);
     }
 
-    fn drop_it(&mut self, retry_at: Ms, close: bool) -> Option<Exchange<P>> {
+    fn drop_it(&mut self, retry_at: Ms, now: Ms, close: bool) -> Option<Box<Exchange<P>>> {
         self.phase = Phase::Down { retry_at };
         self.proven = false;
         self.parser = ResponseParser::default();
         (self.out, self.sent) = (Vec::new(), 0);
-        self.order = close.then_some(Order::Close);
+        if close {
+            self.give(Order::Close, now);
+        } else {
+            self.order = None;
+        }
         self.exchange.take()
     }
 }

@@ -3,7 +3,7 @@
 
 use pico_board::{
     Adc as _, Board, EdgeSet, Entropy as _, Led as _, Level, PinMode, Pins as _, Profile, Pwm as _,
-    TemperatureSensor as _,
+    SpiDevice as _, TemperatureSensor as _,
 };
 use pico_eci::HostError;
 
@@ -49,6 +49,10 @@ impl<B: Board> Devices for B {
 
     fn temperature_millicelsius(&mut self) -> Result<i32, HostError> {
         Ok(self.temperature().millicelsius()?)
+    }
+
+    fn write_spi(&mut self, data: &[u8]) -> Result<(), HostError> {
+        self.spi().write(data).map_err(|_| HostError::Failed)
     }
 
     fn random(&mut self, buffer: &mut [u8]) -> Result<(), HostError> {

@@ -26,6 +26,13 @@ pub(crate) struct About {
 }
 
 impl About {
+    fn api_version(&self) -> &'static str {
+        match self.kind {
+            "Ingress" => "networking.k8s.io/v1",
+            _ => "v1",
+        }
+    }
+
     /// The node itself.
     pub(crate) fn node(config: &Config) -> Self {
         Self {
@@ -128,7 +135,7 @@ impl Events {
                 o.text("namespace", &namespace);
             });
             o.object("involvedObject", |o| {
-                o.text("apiVersion", "v1");
+                o.text("apiVersion", event.about.api_version());
                 o.text("kind", event.about.kind);
                 o.text_if("namespace", &event.about.namespace);
                 o.text("name", &event.about.name);

@@ -3,6 +3,11 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use pico_board::ResetReason;
+
+use crate::kinds::Kinds;
 
 /// Who the node is, how it reaches the API, and what its board has.
 #[derive(Debug, Clone)]
@@ -33,6 +38,14 @@ pub struct Config {
     pub crashes: u32,
     /// The ConfigMap that sets pins, as namespace and name.
     pub pins_map: Option<(String, String)>,
+    /// Which kinds are acted upon besides Pods.
+    pub kinds: Kinds,
+    /// How many MAX7219 modules of 8 by 8 LEDs are on the SPI device; 0 for none.
+    pub led_matrix: u8,
+    /// The SNTP server to learn the time from besides the API's answers.
+    pub time_server: Option<SocketAddr>,
+    /// Why the board started this time.
+    pub reset: ResetReason,
 }
 
 /// What is advertised of a board.

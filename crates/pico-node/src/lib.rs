@@ -15,11 +15,14 @@ mod board_images;
 mod board_runtime;
 mod conditions;
 mod connection;
+mod custom;
 mod devices;
 mod event;
 mod facts;
 pub mod http;
+mod ingress;
 pub mod json;
+mod kinds;
 mod kubelet;
 mod node;
 mod pinmap;
@@ -27,13 +30,20 @@ mod pod;
 mod pods;
 pub mod quantity;
 mod runtime;
+mod services;
+mod sntp;
 pub mod time;
 pub mod websocket;
 
-pub use agent::{Agent, Counters, LEASE_MS, PINS, PODS, REQUESTS, SLOTS, STATUS_MS, Slot};
+pub use agent::{
+    Agent, BACKEND, CONTROLLERS, Counters, INGRESSES, LEASE_MS, MATRICES, PINS, PODS, REQUESTS,
+    SERVICES, SLOTS, STATUS_MS, Slot,
+};
 pub use board_images::{Fetch, Fetched};
 pub use board_runtime::{BoardRuntime, Deliver};
 pub use connection::Order;
 pub use facts::{CRASHES, Config, Hardware, MAX_PODS, Usage, resource};
+pub use kinds::Kinds;
 pub use kubelet::MAX_CONNECTIONS;
 pub use runtime::{Devices, ImageError, ImageFacts, Runtime};
+pub use sntp::{PACKET, SNTP_PORT};

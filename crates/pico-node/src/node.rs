@@ -68,6 +68,9 @@ fn labels(config: &Config, o: &mut Object<'_>) {
     o.text("pico.io/oci-compatible", "false");
     o.text("hardware.pico.io/board", hardware.board);
     o.text("hardware.pico.io/has-led", yes(hardware.led));
+    if config.led_matrix > 0 {
+        o.text("hardware.pico.io/has-led-matrix", "true");
+    }
     o.text(
         "hardware.pico.io/has-temp-sensor",
         yes(hardware.temperature),

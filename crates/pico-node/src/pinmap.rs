@@ -12,8 +12,10 @@ use pico_board::{Level, PinMode, PinSet};
 
 use crate::event::{About, Events};
 use crate::facts::Config;
+use crate::http::escaped;
 use crate::json::Value;
-use crate::pods::Pods;
+use crate::kinds::Resource;
+use crate::pods::{PinUser, Pods};
 use crate::runtime::Runtime;
 use crate::time::Wall;
 
@@ -31,6 +33,8 @@ enum Output {
 
 #[derive(Debug, Default)]
 pub(crate) struct PinMap {
+    /// Namespace and name.
+    of: (String, String),
     /// What the API holds, not applied yet.
     pending: Option<Vec<(String, String)>>,
     version: String,
@@ -38,9 +42,17 @@ pub(crate) struct PinMap {
     memory: BTreeMap<u16, u8>,
 }
 
-impl PinMap {
+impl Resource for PinMap {
+    fn path(&self) -> String {
+        format!(
+            "/api/v1/namespaces/{}/configmaps?fieldSelector=metadata.name%3D{}",
+            escaped(&self.of.0),
+            escaped(&self.of.1)
+        )
+    }
+
     /// Takes the map as the API holds it. One of the version that is known already is no news.
-    pub(crate) fn take(&mut self, map: &Value, is_partial: bool) {
+    fn put(&mut self, map: &Value, is_partial: bool) {
         let version = map.text(&["metadata", "resourceVersion"]);
         if version == self.version || is_partial {
             return;
@@ -59,9 +71,29 @@ impl PinMap {
     }
 
     /// The map is no more: its pins are released.
-    pub(crate) fn gone(&mut self) {
+    fn gone(&mut self, _uid: &str) {
         self.version.clear();
         self.pending = Some(Vec::new());
+    }
+
+    fn has(&self, _uid: &str) -> bool {
+        true
+    }
+
+    fn keep(&mut self, uids: &[String]) {
+        if uids.is_empty() && !self.version.is_empty() {
+            self.gone("");
+        }
+    }
+}
+
+impl PinMap {
+    /// Of the ConfigMap with this namespace and name.
+    pub(crate) fn new(of: Option<(String, String)>) -> Self {
+        Self {
+            of: of.unwrap_or_default(),
+            ..Self::default()
+        }
     }
 
     /// The bytes that were set, by address.
@@ -95,10 +127,7 @@ impl PinMap {
                 wrong.push(format!("{key:?} is neither pin_N nor memory_values"));
                 continue;
             };
-            let held = pods
-                .all
-                .iter()
-                .any(|work| !work.is_over() && work.given.pins.contains(pin));
+            let taken = pods.why_taken(pin, Some(PinUser::Map));
             match output(value) {
                 _ if !config.hardware.pins.contains(&pin) => {
                     wrong.push(format!(
@@ -106,10 +135,10 @@ impl PinMap {
                         config.hardware.model
                     ));
                 }
-                _ if held => wrong.push(format!("GP{pin} is in use by a pod")),
-                Some(output) => {
+                Some(output) if taken.is_none() => {
                     wanted.insert(pin, output);
                 }
+                Some(_) => wrong.extend(taken),
                 None => wrong.push(format!(
                     "{key}: {value:?} is none of HIGH, LOW, PWM:0 to PWM:255"
                 )),
@@ -132,9 +161,9 @@ impl PinMap {
                 wrong.push(format!("GP{pin}: {error}"));
             }
         }
-        pods.reserved = wanted
-            .keys()
-            .fold(PinSet::EMPTY, |set, pin| set.with(PinSet::one(*pin)));
+        let pins = wanted.keys();
+        let pins = pins.fold(PinSet::EMPTY, |set, pin| set.with(PinSet::one(*pin)));
+        pods.reserve(PinUser::Map, pins);
         self.applied = wanted;
         for why in wrong {
             events.add(About::node(config), true, "InvalidPinMap", why, now);

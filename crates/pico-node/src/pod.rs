@@ -11,7 +11,7 @@ mod spec;
 mod status;
 mod work;
 
-pub(crate) use container::{DEFAULT_MEMORY, Runner, State};
+pub(crate) use container::{DEFAULT_MEMORY, Runner, State, earlier};
 pub(crate) use host::Request;
 pub(crate) use log::Log;
 pub(crate) use pull::names_registry;

@@ -19,8 +19,8 @@ type Of<'a> = &'a dyn Fn(&Ask) -> u64;
 #[derive(Debug)]
 pub(crate) struct Pods {
     pub(crate) all: Vec<Work>,
-    /// Pins that are used by something that is no pod.
-    pub(crate) reserved: PinSet,
+    /// Pins that are used by something that is no pod, by who uses them.
+    pub(crate) reserved: [PinSet; 3],
     /// Whether a list was read since storage was last looked through.
     pub(crate) is_listed: bool,
 }
@@ -29,13 +29,46 @@ impl Default for Pods {
     fn default() -> Self {
         Self {
             all: Vec::new(),
-            reserved: PinSet::EMPTY,
+            reserved: [PinSet::EMPTY; 3],
             is_listed: false,
         }
     }
 }
 
+/// Who uses pins besides pods: an index of [`Pods::reserved`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PinUser {
+    Map,
+    Ingress,
+    Controller,
+}
+
+const USERS: [(PinUser, &str); 3] = [
+    (PinUser::Map, "is set by the ConfigMap"),
+    (PinUser::Ingress, "is the input of an Ingress"),
+    (PinUser::Controller, "belongs to a GPIOController"),
+];
+
 impl Pods {
+    /// Takes note of the pins that somebody uses now.
+    pub(crate) fn reserve(&mut self, user: PinUser, pins: PinSet) {
+        self.reserved[user as usize] = pins;
+    }
+
+    /// Why a pin is not to be had for `user` (for a pod: `None`), in words; `None` if it is free.
+    pub(crate) fn why_taken(&self, pin: u8, user: Option<PinUser>) -> Option<String> {
+        let held = |work: &&Work| !work.is_over() && work.given.pins.contains(pin);
+        if let Some(work) = self.all.iter().find(held) {
+            return Some(format!(
+                "GP{pin} is in use by pod {}/{}",
+                work.pod.namespace, work.pod.name
+            ));
+        }
+        let mut others = USERS.iter().filter(|(other, _)| user != Some(*other));
+        let (_, words) = others.find(|(other, _)| self.reserved[*other as usize].contains(pin))?;
+        Some(format!("GP{pin} {words}"))
+    }
+
     pub(crate) fn by_uid(&mut self, uid: &str) -> Option<&mut Work> {
         self.all.iter_mut().find(|work| work.pod.uid == uid)
     }
@@ -164,23 +197,18 @@ impl Pods {
         count: u64,
         hardware: &Hardware,
     ) -> Result<PinSet, (String, String)> {
-        let holder = |pin: u8| {
-            self.all
-                .iter()
-                .find(|work| !work.is_over() && work.given.pins.contains(pin))
-        };
         let refuse = |message: String| ("UnexpectedAdmissionError".into(), message);
         let Some(wanted) = &pod.pins else {
             let free: Vec<u8> = hardware
                 .pins
                 .iter()
                 .copied()
-                .filter(|pin| holder(*pin).is_none() && !self.reserved.contains(*pin))
+                .filter(|pin| self.why_taken(*pin, None).is_none())
                 .take(usize::try_from(count).unwrap_or(usize::MAX))
                 .collect();
             if (free.len() as u64) < count {
                 return Err(refuse(format!(
-                    "{} pins are free, the pod asks for {count}: the others are set by the ConfigMap",
+                    "{} pins are free, the pod asks for {count}: the others are set by objects of the cluster",
                     free.len()
                 )));
             }
@@ -200,14 +228,8 @@ impl Pods {
                     hardware.model
                 )));
             }
-            if let Some(other) = holder(*pin) {
-                return Err(refuse(format!(
-                    "GP{pin} is in use by pod {}/{}",
-                    other.pod.namespace, other.pod.name
-                )));
-            }
-            if self.reserved.contains(*pin) {
-                return Err(refuse(format!("GP{pin} is set by the ConfigMap")));
+            if let Some(why) = self.why_taken(*pin, None) {
+                return Err(refuse(why));
             }
         }
         Ok(set(wanted))

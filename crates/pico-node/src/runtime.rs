@@ -63,6 +63,11 @@ pub trait Devices {
     /// # Errors
     /// When the board refuses.
     fn temperature_millicelsius(&mut self) -> Result<i32, HostError>;
+    /// Sends bytes to the SPI device, as one transfer.
+    ///
+    /// # Errors
+    /// When the bus fails.
+    fn write_spi(&mut self, data: &[u8]) -> Result<(), HostError>;
     /// Fills the buffer with random bytes.
     ///
     /// # Errors
@@ -172,6 +177,12 @@ pub trait Runtime {
 
     /// The node has run for ten minutes with its pods: what it counted of earlier crashes is forgotten.
     fn stable(&mut self);
+
+    /// Within how many milliseconds [`Runtime::feed`] must be called again; `None` while no watchdog runs.
+    fn watchdog_ms(&self) -> Option<u32>;
+
+    /// The node has made progress: the watchdog's time begins anew.
+    fn feed(&mut self);
 
     /// What has gone wrong with the board since this was last asked, in words, for an event on the Node.
     fn take_failure(&mut self) -> Option<String>;

@@ -170,16 +170,21 @@ impl fmt::Display for Micro {
 pub struct Clock {
     /// What the server's clock showed when the board's counter was at zero.
     base: Option<u64>,
+    /// When that server last said it, by the board's counter.
+    server_at: Option<Ms>,
 }
 
 /// How far the clocks may differ before the node's is set anew, in milliseconds: a date header is cut to the second.
 const TOLERANCE_MS: u64 = 2000;
+/// How long what the server said stands against a time server that says something else.
+const SERVER_MS: Ms = 900_000;
 
 impl Clock {
     /// Learns the server's time. Says whether the clock was set, and by how much it was wrong in that case.
     pub fn learn(&mut self, server: Wall, now: Ms) -> Option<i64> {
         // Half a second is what the header cuts off on the average.
         let base = (server.0 + 500).saturating_sub(now);
+        self.server_at = Some(now);
         let off = match self.base {
             None => 0,
             Some(known) if known.abs_diff(base) <= TOLERANCE_MS => return None,
@@ -187,6 +192,25 @@ impl Clock {
         };
         self.base = Some(base);
         Some(off)
+    }
+
+    /// Learns the time of a time server: exact, but the API server's clock is the one that counts. Says by how much the
+    /// clock was wrong if it was more than a little.
+    ///
+    /// # Errors
+    /// By how much the time server is ahead of the API server, in milliseconds, if they disagree: the clock stays.
+    pub fn refine(&mut self, time: Wall, now: Ms) -> Result<Option<i64>, i64> {
+        let base = time.0.saturating_sub(now);
+        let off = self.base.map_or(0, |known| {
+            i64::try_from(i128::from(base) - i128::from(known)).unwrap_or(i64::MAX)
+        });
+        let is_far = self.base.is_none() || off.unsigned_abs() > TOLERANCE_MS;
+        let is_known = |at: Ms| now.saturating_sub(at) < SERVER_MS;
+        if is_far && self.server_at.is_some_and(is_known) {
+            return Err(off);
+        }
+        self.base = Some(base);
+        Ok(is_far.then_some(off))
     }
 
     /// What time it is; `None` before a server said it.
@@ -238,6 +262,26 @@ mod tests {
         assert_eq!(clock.now(100), Some(Wall(1_000_500)));
         assert_eq!(clock.learn(Wall(9_001_000), 1100), Some(8_000_000));
         assert_eq!(clock.learn(Wall(1_001_000), 1100), Some(-8_000_000));
+    }
+
+    #[test]
+    fn a_time_server_refines_and_does_not_overrule() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.refine(Wall(1_000_000), 0), Ok(Some(0)));
+        assert_eq!(clock.now(0), Some(Wall(1_000_000)));
+        // The API server says another time: that one counts, for a while.
+        assert_eq!(clock.learn(Wall(2_000_000), 1000), Some(999_500));
+        assert_eq!(clock.refine(Wall(1_002_000), 2000), Err(-999_500));
+        assert_eq!(clock.now(2000), Some(Wall(2_001_500)));
+        assert_eq!(clock.refine(Wall(2_001_200), 2000), Ok(None));
+        assert_eq!(clock.now(2000), Some(Wall(2_001_200)));
+        assert_eq!(clock.learn(Wall(2_001_000), 2000), None);
+        assert_eq!(clock.now(2000), Some(Wall(2_001_200)));
+        let later = 2000 + SERVER_MS;
+        assert_eq!(
+            clock.refine(Wall(1_000_000 + later), later),
+            Ok(Some(-999_200))
+        );
     }
 
     proptest::proptest! {

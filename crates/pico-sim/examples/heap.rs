@@ -6,9 +6,9 @@
 //!     cargo run --release -p pico-sim --example heap
 
 use peak_alloc::PeakAlloc;
-use pico_board::PICO_W;
+use pico_board::{PICO_W, ResetReason};
 use pico_node::http::RequestParser;
-use pico_node::{Agent, Config, Hardware, Order, Runtime as _, SLOTS, Slot};
+use pico_node::{Agent, Config, Hardware, Kinds, Order, Runtime as _, SLOTS, Slot};
 use pico_sim::SimRuntime;
 
 #[global_allocator]
@@ -108,6 +108,10 @@ impl Node {
             images: pico_sim::images().into_iter().map(str::to_owned).collect(),
             crashes: 0,
             pins_map: None,
+            kinds: Kinds::NONE,
+            led_matrix: 0,
+            time_server: None,
+            reset: ResetReason::PowerOn,
         };
         let mut count = Count::default();
         let agent = count.of(|| Agent::new(config.clone(), 0));
@@ -148,7 +152,7 @@ impl Node {
                     self.count.of(|| agent.connected(slot));
                     moved = true;
                 }
-                Some(Order::Close) => self.servers[n] = None,
+                Some(Order::Close | Order::Dial(_)) => self.servers[n] = None,
                 None => {}
             }
             let asked = agent.outgoing(slot).to_vec();

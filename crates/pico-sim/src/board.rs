@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use embedded_hal::{i2c, spi};
+use embedded_hal::i2c;
 use pico_board::{
     Adc, Board, Clock, Edge, EdgeSet, Entropy, Error, Led, Level, Link, LinkState, Network,
     PinMode, Pins, Profile, Pull, Pwm, Reset, ResetReason, SecondCore, SocketId, TemperatureSensor,
@@ -13,6 +13,8 @@ use pico_board::{
 use pico_flash::SimFlash;
 use pico_node::backoff::Random;
 use tokio::time::Instant;
+
+use crate::matrix::LedMatrix;
 
 /// What is seen at one pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +227,7 @@ impl TemperatureSensor for Panel {
     }
 }
 
-/// Nothing is connected to the buses.
+/// Nothing is connected to the bus.
 #[derive(Debug, Default)]
 pub struct EmptyBus;
 
@@ -242,30 +244,6 @@ impl i2c::I2c for EmptyBus {
         Err(i2c::ErrorKind::NoAcknowledge(
             i2c::NoAcknowledgeSource::Address,
         ))
-    }
-}
-
-impl spi::ErrorType for EmptyBus {
-    type Error = Infallible;
-}
-
-impl spi::SpiDevice for EmptyBus {
-    fn transaction(
-        &mut self,
-        operations: &mut [spi::Operation<'_, u8>],
-    ) -> Result<(), Self::Error> {
-        // An open input reads as ones.
-        for operation in operations {
-            match operation {
-                spi::Operation::Read(buffer)
-                | spi::Operation::Transfer(buffer, _)
-                | spi::Operation::TransferInPlace(buffer) => {
-                    buffer.fill(0xff);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 
@@ -345,7 +323,7 @@ impl Entropy for BoardEntropy {
     }
 }
 
-/// What a simulated board has of the rest: a watchdog that counts, a reset that is remembered, a core that idles, and a
+/// What a simulated board has of the rest: a watchdog, a reset that is remembered, a core that idles, and a
 /// network that the host carries beside it.
 #[derive(Debug)]
 pub struct System {
@@ -353,6 +331,21 @@ pub struct System {
     /// The reset that was asked for.
     pub asked: Option<ResetReason>,
     parked: bool,
+    watchdog: Option<Dog>,
+}
+
+/// A watchdog that runs.
+#[derive(Debug)]
+struct Dog {
+    timeout: Duration,
+    fed: Instant,
+}
+
+impl System {
+    /// When the watchdog resets the board unless it is fed before; never if none was started.
+    pub(crate) fn resets_at(&self) -> Option<Instant> {
+        self.watchdog.as_ref().map(|dog| dog.fed + dog.timeout)
+    }
 }
 
 impl Watchdog for System {
@@ -360,13 +353,20 @@ impl Watchdog for System {
 
     fn start(&mut self, timeout_ms: u32) -> Result<(), Error> {
         if timeout_ms > Self::MAX_TIMEOUT_MS {
-            Err(Error::OutOfRange)
-        } else {
-            Ok(())
+            return Err(Error::OutOfRange);
         }
+        self.watchdog = Some(Dog {
+            timeout: Duration::from_millis(timeout_ms.into()),
+            fed: Instant::now(),
+        });
+        Ok(())
     }
 
-    fn feed(&mut self) {}
+    fn feed(&mut self) {
+        if let Some(dog) = &mut self.watchdog {
+            dog.fed = Instant::now();
+        }
+    }
 }
 
 impl Reset for System {
@@ -451,6 +451,8 @@ pub struct SimBoard {
     /// Reset and the like.
     pub system: System,
     bus: EmptyBus,
+    /// The modules on the SPI device.
+    pub matrix: LedMatrix,
 }
 
 impl SimBoard {
@@ -467,8 +469,10 @@ impl SimBoard {
                 reason: ResetReason::PowerOn,
                 asked: None,
                 parked: false,
+                watchdog: None,
             },
             bus: EmptyBus,
+            matrix: LedMatrix::default(),
         }
     }
 
@@ -487,6 +491,7 @@ impl SimBoard {
         self.panel = panel;
         self.clock = BoardClock::new(self.clock.drift_ppm);
         self.system.reason = reason;
+        self.system.watchdog = None;
     }
 }
 
@@ -497,7 +502,7 @@ impl Board for SimBoard {
     type Led = Panel;
     type Temperature = Panel;
     type I2c = EmptyBus;
-    type Spi = EmptyBus;
+    type Spi = LedMatrix;
     type Flash = SimFlash;
     type Network = System;
     type Clock = BoardClock;
@@ -538,8 +543,8 @@ impl Board for SimBoard {
         &mut self.bus
     }
 
-    fn spi(&mut self) -> &mut EmptyBus {
-        &mut self.bus
+    fn spi(&mut self) -> &mut LedMatrix {
+        &mut self.matrix
     }
 
     fn flash(&mut self) -> &mut SimFlash {

@@ -6,9 +6,12 @@
 //! Entry point: [`Simulation::start`].
 
 mod api;
+mod backend;
 mod board;
+mod clock;
 mod fetcher;
 mod link;
+mod matrix;
 mod node;
 mod pool;
 mod runtime;
@@ -20,6 +23,8 @@ pub use api::{Api, Wire};
 pub use board::{Panel, Pin, SimBoard, level};
 pub use fetcher::Registry;
 pub use link::Faults;
+pub use matrix::LedMatrix;
 pub use node::{Deed, NodeOptions, Seen};
+pub use pico_node::{Kinds, SNTP_PORT};
 pub use runtime::{SimRuntime, board_runtime, images};
 pub use simulation::{Boards, Handle, Options, Simulation};

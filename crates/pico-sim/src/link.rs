@@ -68,6 +68,13 @@ pub(crate) struct Connection {
     task: JoinHandle<()>,
 }
 
+impl Connection {
+    /// Of a task that moves its bytes.
+    pub(crate) fn of(number: u32, out: mpsc::Sender<Bytes>, task: JoinHandle<()>) -> Self {
+        Self { number, out, task }
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         self.task.abort();

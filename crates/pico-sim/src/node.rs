@@ -2,23 +2,27 @@
 //! One simulated node: a board, its agent, and the loop that a firmware has as well.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pico_board::{Board as _, Clock as _, Profile, ResetReason};
+use pico_board::{Board as _, Clock as _, Profile, Reset as _, ResetReason};
 use pico_eci::PublicKey;
 use pico_flash::FlashFile;
 use pico_node::backoff::Random;
-use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
+use pico_node::{Agent, Config, Hardware, Kinds, Order, SLOTS, Slot};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Api;
+use crate::backend;
 use crate::board::{BoardEntropy, Panel, SimBoard};
+use crate::clock::TimeSocket;
 use crate::fetcher::{Fetcher, Registries};
 use crate::link::{self, Connection, Event, Faults, News};
+use crate::matrix::{LedMatrix, MODULES};
 use crate::pool::Pool;
 use crate::runtime::{self, SimRuntime};
 use crate::serving::{self, Inbound};
@@ -44,6 +48,12 @@ pub struct NodeOptions {
     pub id: u64,
     /// The ConfigMap that sets pins, as namespace and name.
     pub pins_map: Option<(String, String)>,
+    /// Which kinds it acts upon besides Pods.
+    pub kinds: Kinds,
+    /// The SNTP server that it asks.
+    pub time_server: Option<SocketAddr>,
+    /// Whether its watchdog runs.
+    pub watchdog: bool,
     /// Keys that sign images, besides the examples'.
     pub trusted: Arc<[PublicKey]>,
     /// What everything random follows from; `None` for the machine's randomness.
@@ -86,8 +96,8 @@ pub enum Deed {
     SlowFlash(u32),
     /// The clock runs so many millionths too fast, or too slow where it is negative.
     Drift(i32),
-    /// The firmware hangs, and the watchdog starts the board again.
-    Crash,
+    /// The firmware hangs: a watchdog that runs starts the board again when its time is over.
+    Hang,
 }
 
 /// What is seen of a node from outside.
@@ -99,6 +109,8 @@ pub struct Seen {
     pub is_ready: bool,
     /// The board.
     pub panel: Panel,
+    /// The LED modules on its SPI device.
+    pub matrix: LedMatrix,
     /// Its pods, `namespace/name`.
     pub pods: Vec<String>,
     /// The link.
@@ -108,6 +120,11 @@ pub struct Seen {
     /// Where its own port is served, if it is.
     pub port: u16,
 }
+
+/// How long a board may make no progress until its watchdog resets it, in milliseconds.
+const WATCHDOG_MS: u32 = 8000;
+/// When a port that could not be listened on is tried again, in milliseconds.
+const PORT_AGAIN_MS: u64 = 10_000;
 
 /// How many have registered, for whoever waits for all of them.
 pub(crate) type ReadyCount = Rc<dyn Fn()>;
@@ -164,9 +181,15 @@ pub(crate) async fn run(
     let mut told_ready = false;
     loop {
         let crashes = runtime.boot();
+        if options.watchdog
+            && let Err(error) = runtime.start_watchdog(WATCHDOG_MS)
+        {
+            eprintln!("error: the watchdog of {}: {error}", options.name);
+        }
         let agent = Agent::new(
             Config {
                 crashes,
+                reset: runtime.board.reset().reason(),
                 images: images.clone(),
                 boot_id: random.number(),
                 ..config(&options, &uplink, port, runtime.storage_bytes())
@@ -188,6 +211,8 @@ pub(crate) async fn run(
             strain: &mut strain,
             random: &mut random,
             troubles: &options.troubles,
+            time: TimeSocket::default(),
+            is_hung: false,
         };
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
@@ -231,6 +256,10 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
         images: Vec::new(),
         crashes: 0,
         pins_map: options.pins_map.clone(),
+        kinds: options.kinds,
+        led_matrix: if options.kinds.led_matrix { MODULES } else { 0 },
+        time_server: options.time_server,
+        reset: ResetReason::PowerOn,
     }
 }
 
@@ -291,12 +320,15 @@ struct Life<'a> {
     faults_seen: &'a watch::Receiver<Faults>,
     port: u16,
     served: Vec<serving::Peer>,
-    /// The containers' ports; nothing for one that cannot be listened on.
-    listening: BTreeMap<u16, Option<serving::Listener>>,
+    /// The ports of containers and Services; for one that cannot be listened on, when that is tried again.
+    listening: BTreeMap<u16, Result<serving::Listener, u64>>,
     inbound_to_us: &'a mpsc::Sender<Inbound>,
     strain: &'a mut Strain,
     random: &'a mut Random,
     troubles: &'a Arc<Troubles>,
+    time: TimeSocket,
+    /// Whether the firmware does nothing any more.
+    is_hung: bool,
 }
 
 impl Life<'_> {
@@ -313,6 +345,12 @@ impl Life<'_> {
     ) -> End {
         let (events_to_us, mut events) = mpsc::channel::<Event>(4);
         loop {
+            if self.is_hung {
+                match self.hang(asked).await {
+                    Some(end) => return end,
+                    None => continue,
+                }
+            }
             let now = self.now();
             let deadline = self.agent.poll(now, self.runtime);
             match self.strain.bear(self.runtime) {
@@ -326,6 +364,10 @@ impl Life<'_> {
             }
             self.listen(now);
             self.carry_out(&events_to_us);
+            if let Some((server, packet)) = self.agent.datagram(now) {
+                // One that is lost is asked again.
+                let _ = self.time.send(server, &packet).await;
+            }
             self.serve(now);
             if self.agent.is_ready()
                 && let Some(tell) = on_ready.take()
@@ -345,6 +387,10 @@ impl Life<'_> {
                     Some(ask) => if let Some(reason) = self.answer(ask) {
                         return End::Reset(reason);
                     },
+                },
+                answer = self.time.receive() => if let Some((from, bytes)) = answer {
+                    let now = self.now();
+                    self.agent.datagram_received(from, &bytes, now);
                 },
                 event = events.recv() => if let Some(event) = event {
                     self.hear(event);
@@ -370,12 +416,36 @@ impl Life<'_> {
         }
     }
 
+    /// Does nothing until the watchdog resets the board, if one runs. What is done to the board from outside is done.
+    async fn hang(&mut self, asked: &mut mpsc::Receiver<Ask>) -> Option<End> {
+        let resets_at = self.runtime.board.system.resets_at();
+        let watchdog = async {
+            match resets_at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = watchdog => Some(End::Reset(ResetReason::Watchdog)),
+            ask = asked.recv() => match ask {
+                None => Some(End::Forgotten),
+                Some(ask) => self.answer(ask).map(End::Reset),
+            },
+        }
+    }
+
     /// Does what the agent asks for, and hands over what it says.
     fn carry_out(&mut self, events: &mpsc::Sender<Event>) {
         for n in 0..SLOTS {
             let slot = Slot(u8::try_from(n).unwrap_or_default());
             match self.agent.order(slot) {
                 Some(Order::Close) => self.connections[n] = None,
+                Some(Order::Dial(to)) => {
+                    self.number += 1;
+                    let (number, events) = (self.number, events.clone());
+                    let connection = backend::connect(to, slot, number, events, self.faults_seen);
+                    self.connections[n] = Some(connection);
+                }
                 Some(Order::Connect) => {
                     self.number += 1;
                     let events = events.clone();
@@ -441,6 +511,7 @@ impl Life<'_> {
                     name: self.agent.config().name.clone(),
                     is_ready: self.agent.is_ready(),
                     panel: self.runtime.board.panel.clone(),
+                    matrix: self.runtime.board.matrix.clone(),
                     pods: self
                         .agent
                         .pod_names()
@@ -456,10 +527,10 @@ impl Life<'_> {
                 None
             }
             Ask::Do(deed, to) => {
+                self.is_hung |= deed == Deed::Hang;
                 let reset = match deed {
                     Deed::PowerCycle => Some(ResetReason::PowerOn),
                     Deed::BrownOut => Some(ResetReason::BrownOut),
-                    Deed::Crash => Some(ResetReason::Watchdog),
                     _ => None,
                 };
                 let done = self.undergo(deed);
@@ -508,7 +579,7 @@ impl Life<'_> {
                 self.runtime.board.drift(ppm);
                 Ok(())
             }
-            Deed::PowerCycle | Deed::BrownOut | Deed::Crash => Ok(()),
+            Deed::PowerCycle | Deed::BrownOut | Deed::Hang => Ok(()),
         }
     }
 
@@ -533,7 +604,7 @@ impl Life<'_> {
         }
     }
 
-    /// Listens on the ports of the containers that run. All boards of a process have one address: the first one gets
+    /// Listens on the ports of the containers that run, and of their Services. All boards of a process have one address: the first one gets
     /// a port.
     fn listen(&mut self, now: u64) {
         if self.port == 0 {
@@ -542,16 +613,18 @@ impl Life<'_> {
         let wanted: BTreeSet<u16> = self.agent.ports().collect();
         self.listening.retain(|port, _| wanted.contains(port));
         for port in wanted {
-            if self.listening.contains_key(&port) {
-                continue;
-            }
-            let listener = match serving::listen_on(port, self.inbound_to_us.clone()) {
-                Ok(listener) => Some(listener),
-                Err(error) => {
-                    self.agent.port_refused(port, &error.to_string(), now);
-                    None
-                }
+            let is_first = match self.listening.get(&port) {
+                None => true,
+                Some(Err(at)) if now >= *at => false,
+                Some(_) => continue,
             };
+            let listener = serving::listen_on(port, self.inbound_to_us.clone());
+            if let Err(error) = &listener
+                && is_first
+            {
+                self.agent.port_refused(port, &error.to_string(), now);
+            }
+            let listener = listener.map_err(|_| now + PORT_AGAIN_MS);
             self.listening.insert(port, listener);
         }
     }

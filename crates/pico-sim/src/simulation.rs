@@ -2,6 +2,7 @@
 //! Many nodes in one process: a few threads, each with its boards; or on the caller's own, by the caller's clock.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use pico_board::Profile;
 use pico_eci::PublicKey;
 use pico_flash::FlashFile;
+use pico_node::Kinds;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -34,6 +36,10 @@ pub struct Options {
     pub shared: bool,
     /// The ConfigMap that sets pins, as namespace and name.
     pub pins_map: Option<(String, String)>,
+    /// Which kinds the boards act upon besides Pods.
+    pub kinds: Kinds,
+    /// The SNTP server that they ask.
+    pub time_server: Option<SocketAddr>,
     /// Where the boards' flash is kept, one file a board; without it it is gone with the process.
     pub flash_dir: Option<PathBuf>,
     /// Keys that sign images, besides the examples'.
@@ -214,6 +220,10 @@ impl Boards {
                 name: name.clone(),
                 profile: options.profile,
                 pins_map: options.pins_map.clone(),
+                kinds: options.kinds,
+                time_server: options.time_server,
+                // Thousands in a process are not looked after every few seconds each.
+                watchdog: !options.shared,
                 trusted: trusted.clone(),
                 seed: options.seed,
                 registry: registry.clone(),

@@ -64,6 +64,8 @@ fn in_a_process_with_few(server: &str) {
         profile: &pico_board::PICO_W,
         shared: false,
         pins_map: None,
+        kinds: pico_sim::Kinds::NONE,
+        time_server: None,
         flash_dir: None,
         trusted: Vec::new(),
         spread_ms: 0,

@@ -232,11 +232,13 @@ fn deed(word: &str) -> Result<Deed, String> {
             Ok(ppm) if (-100_000..=100_000).contains(&ppm) => Ok(Deed::Drift(ppm)),
             _ => Err(wrong("so many millionths too fast, -100000 to 100000")),
         },
+        "firmware" if value == "hang" => Ok(Deed::Hang),
+        "firmware" => Err(wrong("hang")),
         pin => {
             let number = pin.trim_start_matches("GP").trim_start_matches("gp");
             let number = number.parse().map_err(|_| {
                 format!(
-                    "{key:?} is neither a pin (15 or GP15) nor adcN, temp, link, power, flash or clock"
+                    "{key:?} is neither a pin (15 or GP15) nor adcN, temp, link, power, flash, clock or firmware"
                 )
             })?;
             match value.to_ascii_lowercase().as_str() {
@@ -265,6 +267,8 @@ fn json_of(seen: &Seen) -> Value {
         "temperatureMillicelsius": seen.panel.temperature,
         "adc": seen.panel.adc,
         "pins": pins,
+        "matrix": seen.matrix.rows(),
+        "matrixIntensity": seen.matrix.intensity(),
         "pods": seen.pods,
         "port": seen.port,
         "line": view::line(seen),
@@ -359,6 +363,7 @@ mod tests {
             ("flash=slow:30", Ok(Deed::SlowFlash(30))),
             ("flash=fast", Ok(Deed::SlowFlash(0))),
             ("clock=-200", Ok(Deed::Drift(-200))),
+            ("firmware=hang", Ok(Deed::Hang)),
             ("link=up", link(Faults::default())),
             (
                 "link=cut",
@@ -409,7 +414,7 @@ mod tests {
             ),
             (
                 "x=1",
-                Err("\"x\" is neither a pin (15 or GP15) nor adcN, temp, link, power, flash or clock".to_owned()),
+                Err("\"x\" is neither a pin (15 or GP15) nor adcN, temp, link, power, flash, clock or firmware".to_owned()),
             ),
         ] {
             assert_eq!(deed(word), expected, "{word}");

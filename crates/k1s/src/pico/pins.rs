@@ -15,8 +15,8 @@ use super::control;
 pub(super) static COMMAND: Command = Command {
     name: "pins",
     aliases: &["pin"],
-    usage: "[BOARD [PIN=high|low|open] [adcN=0..65535] [temp=DEGREES] [link=up|cut|half-open|latency:MS|loss:PERCENT|rate:BYTES] [power=cycle|brown-out|cut-every:N|steady] [flash=fast|slow:MS] [clock=PPM]] [--watch] [-o json]",
-    about: "Show the boards of a running simulation, or set what is around one: pins, sensors, link, power, flash, clock.",
+    usage: "[BOARD [PIN=high|low|open] [adcN=0..65535] [temp=DEGREES] [link=up|cut|half-open|latency:MS|loss:PERCENT|rate:BYTES] [power=cycle|brown-out|cut-every:N|steady] [firmware=hang] [flash=fast|slow:MS] [clock=PPM]] [--watch] [-o json]",
+    about: "Show the boards of a running simulation, or set what is around one: pins, sensors, link, power, flash, clock, firmware.",
     examples: &[
         ("All boards, again and again", "pico pins --watch"),
         (

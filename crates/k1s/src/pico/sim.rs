@@ -2,6 +2,7 @@
 //! `k1s pico sim`: boards that join the cluster of a kubeconfig, until Ctrl-C.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use k1s_cli::error::Error;
 use k1s_cli::flag::{Flag, Parsed};
 use k1s_cli::kubeconfig::Access;
 use k1s_server::{limits, stop};
-use pico_sim::{Options, Simulation};
+use pico_sim::{Kinds, Options, SNTP_PORT, Simulation};
 
 use super::{control, reach, view};
 
@@ -25,7 +26,7 @@ const VIEWED: usize = 16;
 pub(super) static COMMAND: Command = Command {
     name: "sim",
     aliases: &[],
-    usage: "[--nodes N] [--kubeconfig FILE] [--board NAME] [--gpio-config NAMESPACE/NAME] [--view]",
+    usage: "[--nodes N] [--kubeconfig FILE] [--board NAME] [--gpio-config NAMESPACE/NAME] [--kinds LIST] [--view]",
     about: "Join simulated boards to the cluster of a kubeconfig, until Ctrl-C.",
     examples: &[
         (
@@ -65,6 +66,14 @@ pub(super) static COMMAND: Command = Command {
             "connections",
             "own: each board has its own, byte for byte; shared: all share HTTP/2. By default shared above 64 boards.",
         ),
+        Flag::text(
+            "kinds",
+            "What the boards act upon besides Pods: any of service, ingress, gpiocontroller, ledmatrix, or none. By default all where each board has its own connections, service otherwise.",
+        ),
+        Flag::text(
+            "time-server",
+            "SNTP server that the boards ask for the time, as ADDRESS or ADDRESS:PORT.",
+        ),
         Flag::duration("spread", "0s", "Over how long the boards are switched on."),
         Flag::text(
             "seed",
@@ -103,6 +112,8 @@ pub(super) fn defaults() -> Options {
         profile: &pico_board::PICO_W,
         shared: false,
         pins_map: None,
+        kinds: Kinds::ALL,
+        time_server: None,
         flash_dir: None,
         trusted: Vec::new(),
         spread_ms: 0,
@@ -137,6 +148,28 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
             }
             _ => bail!("--gpio-config {text:?} is not NAMESPACE/NAME"),
         },
+    };
+    let kinds = match flags.text("kinds") {
+        "" if shared => Kinds {
+            service: true,
+            ..Kinds::NONE
+        },
+        "" => Kinds::ALL,
+        "none" => Kinds::NONE,
+        text => kinds(text)?,
+    };
+    let time_server = match flags.text("time-server") {
+        "" => None,
+        text => Some(
+            text.parse::<SocketAddr>()
+                .or_else(|_| {
+                    text.parse()
+                        .map(|ip: IpAddr| SocketAddr::new(ip, SNTP_PORT))
+                })
+                .with_context(|| {
+                    format!("--time-server {text:?} is not ADDRESS or ADDRESS:PORT")
+                })?,
+        ),
     };
     let flash_dir = match flags.text("flash-dir") {
         "" => None,
@@ -175,6 +208,8 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
         profile,
         shared,
         pins_map,
+        kinds,
+        time_server,
         flash_dir,
         trusted,
         spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
@@ -192,6 +227,22 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
             ),
         },
     })
+}
+
+fn kinds(text: &str) -> Result<Kinds> {
+    let mut kinds = Kinds::NONE;
+    for word in text.split(',').map(str::trim) {
+        match word {
+            "service" => kinds.service = true,
+            "ingress" => kinds.ingress = true,
+            "gpiocontroller" => kinds.gpio_controller = true,
+            "ledmatrix" => kinds.led_matrix = true,
+            _ => bail!(
+                "--kinds: {word:?} is none of service, ingress, gpiocontroller, ledmatrix, none"
+            ),
+        }
+    }
+    Ok(kinds)
 }
 
 async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {

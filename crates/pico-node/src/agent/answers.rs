@@ -5,7 +5,7 @@ use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::String;
 
-use super::{Agent, PINS, PODS, Purpose, STATUS_MS, Slot, Standing};
+use super::{Agent, Purpose, STATUS_MS, Slot, Standing, WATCHES};
 use crate::connection::Exchange;
 use crate::event::About;
 use crate::http::Head;
@@ -128,6 +128,15 @@ impl Agent {
                 }
                 work.look_again("CreateContainerConfigError", now);
             }
+            Purpose::CustomStatus(uid) => {
+                if !fine && status != 404 {
+                    let until = now + self.retry_after(head).max(5000);
+                    self.custom_failed(uid, until);
+                }
+            }
+            purpose @ (Purpose::Backend | Purpose::Endpoints | Purpose::Press) => {
+                self.delivery_answered(purpose, head, answer, now);
+            }
             Purpose::Event => {
                 if matches!(status, 429 | 500..=599) {
                     self.event_hold = now + self.retry_after(head);
@@ -142,7 +151,7 @@ impl Agent {
     pub(super) fn unanswered(&mut self, purpose: Purpose, now: Ms) {
         match purpose {
             Purpose::List | Purpose::Watch => {
-                for slot in [PODS, PINS] {
+                for slot in WATCHES {
                     if self.connections[usize::from(slot.0)].exchange.is_none() {
                         self.watch_broke(slot);
                     }
@@ -169,8 +178,18 @@ impl Agent {
                     }
                 }
             }
+            Purpose::CustomStatus(uid) => self.custom_failed(&uid, now),
+            Purpose::Backend | Purpose::Endpoints | Purpose::Press => {
+                self.delivery_unanswered(&purpose, now);
+            }
             _ => {}
         }
+    }
+
+    /// The status of an object of our own kinds was not taken.
+    fn custom_failed(&mut self, uid: &str, until: Ms) {
+        self.controllers.reports.failed(uid, until);
+        self.matrices.reports.failed(uid, until);
     }
 
     fn retry_after(&mut self, head: Head) -> Ms {
@@ -211,7 +230,8 @@ impl Agent {
         self.conditions.adopt(known);
         let machine = known.text(&["status", "nodeInfo", "machineID"]);
         if self.standing == Standing::Registered {
-            // It was only asked for the time.
+            // It was only asked for the time; a server that does not say it is not asked on and on.
+            self.hold_until = now + 10_000;
             return;
         }
         if machine.is_empty() || machine == node::machine_id(&self.config) {

@@ -4,8 +4,11 @@
 
 use alloc::format;
 
-use super::{Agent, LEASE_MS, PINS, PODS, Purpose, REQUESTS, SLOTS, Slot, Standing};
-use crate::connection::RESPONSE_MS;
+use super::{
+    Agent, CONTROLLERS, INGRESSES, LEASE_MS, MATRICES, PINS, PODS, Purpose, REQUESTS, SERVICES,
+    SLOTS, Slot, Standing,
+};
+use crate::connection::{Phase, RESPONSE_MS};
 use crate::http::{Request, escaped};
 use crate::node;
 use crate::time::Ms;
@@ -13,20 +16,36 @@ use crate::time::Ms;
 impl Agent {
     /// Whether a connection is of use now.
     pub(super) fn wants(&self, slot: usize) -> bool {
-        match slot {
-            0 => true,
-            1 => self.standing == Standing::Registered,
-            _ => self.standing == Standing::Registered && self.config.pins_map.is_some(),
+        let kinds = self.config.kinds;
+        let is_ours = self.standing == Standing::Registered;
+        match Slot(u8::try_from(slot).unwrap_or(u8::MAX)) {
+            REQUESTS => true,
+            PODS => is_ours,
+            PINS => is_ours && self.config.pins_map.is_some(),
+            SERVICES => is_ours && kinds.service && self.services.is_needed(),
+            INGRESSES => is_ours && kinds.ingress,
+            CONTROLLERS => is_ours && kinds.gpio_controller,
+            MATRICES => is_ours && kinds.led_matrix,
+            _ => false,
         }
+    }
+
+    /// Whether it makes sense to try a connection: while the API cannot be reached only those that say so are tried.
+    pub(super) fn may_connect(&self, slot: usize) -> bool {
+        let is_first = slot <= usize::from(PINS.0);
+        is_first || self.connections[usize::from(REQUESTS.0)].phase == Phase::Up
     }
 
     /// Puts requests on connections that are free.
     pub(super) fn ask(&mut self, now: Ms) {
         for n in 0..SLOTS {
+            let slot = Slot(u8::try_from(n).unwrap_or_default());
             if !self.wants(n) {
+                if slot == SERVICES && !matches!(self.connections[n].phase, Phase::Down { .. }) {
+                    self.connections[n].retire(now);
+                }
                 continue;
             }
-            let slot = Slot(u8::try_from(n).unwrap_or_default());
             let is_due = if slot == REQUESTS {
                 self.next_request_at(now).is_some_and(|at| at <= now)
             } else {
@@ -35,14 +54,16 @@ impl Agent {
             if !is_due {
                 continue;
             }
-            self.connections[n].want(now);
+            if self.may_connect(n) {
+                self.connections[n].want(now);
+            }
             if !self.connections[n].is_free() {
                 continue;
             }
-            let next = if slot == PODS || slot == PINS {
-                Some(self.watch_request(slot))
-            } else {
+            let next = if slot == REQUESTS {
                 self.next_request(now)
+            } else {
+                Some(self.watch_request(slot))
             };
             if let Some((purpose, request)) = next {
                 if slot == REQUESTS {
@@ -82,6 +103,11 @@ impl Agent {
         if !self.events.is_empty() {
             at = at.min(self.event_hold);
         }
+        let custom = [&self.controllers.reports, &self.matrices.reports];
+        at = custom.iter().filter_map(|r| r.due()).fold(at, Ms::min);
+        if self.ingresses.courier.asks() {
+            at = now;
+        }
         Some(at)
     }
 
@@ -120,6 +146,11 @@ impl Agent {
                 return Some((Purpose::Status, request));
             }
         }
+        // Somebody waits for what a press does.
+        if let Some(asked) = self.delivery_request() {
+            return Some(asked);
+        }
+        let config = &self.config;
         for work in &mut self.pods.all {
             if work.is_gone || now < work.hold_until {
                 continue;
@@ -158,6 +189,11 @@ impl Agent {
                     name: source.reference.name.clone(),
                 };
                 return Some((purpose, Request::get(target)));
+            }
+        }
+        for reports in [&mut self.controllers.reports, &mut self.matrices.reports] {
+            if let Some((uid, request)) = reports.next(now, wall) {
+                return Some((Purpose::CustomStatus(uid), request));
             }
         }
         if now >= self.event_hold {

@@ -6,20 +6,28 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Agent, PINS, PODS, Purpose, Slot};
+use super::{
+    Agent, CONTROLLERS, INGRESSES, MATRICES, PINS, PODS, Purpose, SERVICES, Slot, WATCHES,
+};
 use crate::connection::Exchange;
+use crate::custom::{CONTROLLER, CONTROLLER_EVENT, MATRIX, MATRIX_EVENT};
 use crate::http::{Head, Request, escaped};
+use crate::ingress::{INGRESS, INGRESS_EVENT};
 use crate::json::{Shape, Taken, Value};
+use crate::kinds::Resource;
 use crate::pod::{METADATA, Pod, SPEC, STATUS, is_bound_to};
+use crate::services::{SERVICE, SERVICE_EVENT};
 use crate::time::Ms;
 
 /// How long the server is asked to keep a watch, in seconds, and how much is added at random.
 const WATCH_SECONDS: (u64, u64) = (300, 300);
-/// How many pods are asked for at a time.
+/// How long a kind that the server does not have, or does not show, is not asked for, in seconds.
+const ABSENT_SECONDS: u32 = 600;
+/// How many objects are asked for at a time.
 const PAGE: usize = 20;
 
 /// An item of either list: a Pod, or a ConfigMap with its data.
-pub(super) const OBJECT: Shape = Shape::Keys(&[
+const OBJECT: Shape = Shape::Keys(&[
     ("metadata", METADATA),
     ("spec", SPEC),
     ("status", STATUS),
@@ -27,7 +35,18 @@ pub(super) const OBJECT: Shape = Shape::Keys(&[
 ]);
 
 /// One line of a watch.
-pub(super) const EVENT: Shape = Shape::Keys(&[("type", Shape::All), ("object", OBJECT)]);
+const EVENT: Shape = Shape::Keys(&[("type", Shape::All), ("object", OBJECT)]);
+
+/// What is read of an item of a list, and of a line of a watch.
+pub(super) fn shapes(slot: Slot) -> (Shape, Shape) {
+    match slot {
+        SERVICES => (SERVICE, SERVICE_EVENT),
+        INGRESSES => (INGRESS, INGRESS_EVENT),
+        CONTROLLERS => (CONTROLLER, CONTROLLER_EVENT),
+        MATRICES => (MATRIX, MATRIX_EVENT),
+        _ => (OBJECT, EVENT),
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -46,20 +65,35 @@ pub(super) struct Watch {
 
 impl Agent {
     fn watch(&mut self, slot: Slot) -> &mut Watch {
-        if slot == PINS {
-            &mut self.pins_watch
-        } else {
-            &mut self.pods_watch
+        let n = WATCHES.iter().position(|known| *known == slot);
+        &mut self.watches[n.unwrap_or_default()]
+    }
+
+    /// Who keeps the objects of a watch; Pods are kept by the agent itself.
+    fn resource(&mut self, slot: Slot) -> Option<&mut dyn Resource> {
+        match slot {
+            PINS => Some(&mut self.pin_map),
+            SERVICES => Some(&mut self.services),
+            INGRESSES => Some(&mut self.ingresses),
+            CONTROLLERS => Some(&mut self.controllers),
+            MATRICES => Some(&mut self.matrices),
+            _ => None,
         }
+    }
+
+    /// What was read of a list and a watch is not enough any more.
+    pub(super) fn list_anew(&mut self, slot: Slot, now: Ms) {
+        self.connections[usize::from(slot.0)].retire(now);
+        let watch = self.watch(slot);
+        watch.version = None;
+        watch.page.clear();
     }
 
     /// When the watch of a connection may be begun.
     pub(super) fn watch_due(&self, slot: usize) -> Ms {
-        if slot == usize::from(PINS.0) {
-            self.pins_watch.hold_until
-        } else {
-            self.pods_watch.hold_until
-        }
+        let mut all = WATCHES.iter().zip(&self.watches);
+        let found = all.find(|(known, _)| usize::from(known.0) == slot);
+        found.map_or(Ms::MAX, |(_, watch)| watch.hold_until)
     }
 
     /// By when a byte of a watch must have come: the server ends it itself, a little earlier.
@@ -69,24 +103,21 @@ impl Agent {
 
     /// The next request of a watch.
     pub(super) fn watch_request(&mut self, slot: Slot) -> (Purpose, Request) {
-        let base = match &self.config.pins_map {
-            Some((namespace, name)) if slot == PINS => format!(
-                "/api/v1/namespaces/{}/configmaps?fieldSelector=metadata.name%3D{}",
-                escaped(namespace),
-                escaped(name)
-            ),
-            _ => format!(
+        let mut base = match self.resource(slot) {
+            Some(resource) => resource.path(),
+            None => format!(
                 "/api/v1/pods?fieldSelector=spec.nodeName%3D{}",
                 escaped(&self.config.name)
             ),
         };
+        base.push(if base.contains('?') { '&' } else { '?' });
         let seconds = WATCH_SECONDS.0 + self.random.below(WATCH_SECONDS.1);
         let watch = self.watch(slot);
         match &watch.version {
             Some(version) => {
                 watch.seconds = seconds;
                 let target = format!(
-                    "{base}&watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={}",
+                    "{base}watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={}",
                     escaped(version)
                 );
                 (Purpose::Watch, Request::get(target))
@@ -96,7 +127,7 @@ impl Agent {
                     watch.seen.clear();
                     watch.is_listing = true;
                 }
-                let mut target = format!("{base}&limit={PAGE}");
+                let mut target = format!("{base}limit={PAGE}");
                 if !watch.page.is_empty() {
                     target = format!("{target}&continue={}", escaped(&watch.page));
                 }
@@ -132,7 +163,7 @@ impl Agent {
             "ADDED" | "MODIFIED" => self.object(slot, object, is_partial, false, now),
             // What stood behind an object that is too large was not read.
             "" if is_partial => self.object(slot, object, true, false, now),
-            "DELETED" => self.deleted(slot, object),
+            "DELETED" => self.deleted(slot, object.text(&["metadata", "uid"])),
             "BOOKMARK" => {}
             "ERROR" => {
                 // The server has forgotten (410), or cannot go on: the list says what is.
@@ -147,8 +178,13 @@ impl Agent {
     }
 
     fn object(&mut self, slot: Slot, object: &Value, is_partial: bool, from_list: bool, now: Ms) {
-        if slot == PINS {
-            self.pin_map.take(object, is_partial);
+        if let Some(resource) = self.resource(slot) {
+            resource.put(object, is_partial);
+            let uid = object.text(&["metadata", "uid"]);
+            // Of a long list only those are remembered that were kept.
+            if from_list && resource.has(uid) {
+                self.watch(slot).seen.push(uid.to_owned());
+            }
             return;
         }
         if !is_bound_to(object, &self.config.name) && !is_partial {
@@ -161,17 +197,16 @@ impl Agent {
             pod.unsupported = Some("it is larger than this node can read (16 KiB)".into());
         }
         if from_list {
-            self.pods_watch.seen.push(pod.uid.clone());
+            self.watch(slot).seen.push(pod.uid.clone());
         }
         let wall = self.clock.now(now);
         self.pods.put(pod, &self.config.hardware, wall);
     }
 
-    fn deleted(&mut self, slot: Slot, object: &Value) {
-        if slot == PINS {
-            self.pin_map.gone();
-        } else {
-            self.pods.gone(object.text(&["metadata", "uid"]));
+    fn deleted(&mut self, slot: Slot, uid: &str) {
+        match self.resource(slot) {
+            Some(resource) => resource.gone(uid),
+            None => self.pods.gone(uid),
         }
     }
 
@@ -191,7 +226,9 @@ impl Agent {
             watch.hold_until = now + 10_000;
         }
         let seen = core::mem::take(&mut watch.seen);
-        if slot == PODS {
+        if let Some(resource) = self.resource(slot) {
+            resource.keep(&seen);
+        } else {
             self.counters.lists += 1;
             self.pods.is_listed = true;
             let gone: Vec<String> = self
@@ -216,6 +253,14 @@ impl Agent {
         now: Ms,
     ) {
         let jitter = self.random.below(1000);
+        let is_absent = matches!(head.status, 403 | 404) && !matches!(slot, PODS | PINS);
+        if is_absent {
+            // The kind may come with a later version of the cluster: nobody is bothered until then.
+            if let Some(resource) = self.resource(slot) {
+                resource.keep(&[]);
+            }
+            self.list_anew(slot, now);
+        }
         let watch = self.watch(slot);
         match head.status {
             // A watch ends when its time is over: it goes on where it was.
@@ -227,6 +272,7 @@ impl Agent {
             status => {
                 let seconds = head.retry_after.unwrap_or(match status {
                     429 | 500..=599 => 5,
+                    _ if is_absent => ABSENT_SECONDS,
                     _ => 30,
                 });
                 watch.hold_until = now + Ms::from(seconds.min(600)) * 1000 + jitter;

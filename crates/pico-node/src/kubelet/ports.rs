@@ -42,13 +42,14 @@ impl Visit {
 }
 
 impl Agent {
-    /// The ports that running containers have: the host listens on them and says [`Agent::accept_on`].
+    /// The ports that running containers have, and the node ports of their Services: the host listens on them and says [`Agent::accept_on`].
     pub fn ports(&self) -> impl Iterator<Item = u16> + '_ {
         let all = self.pods.all.iter().flat_map(|work| {
             let pairs = work.pod.containers.iter().zip(&work.containers);
             pairs.filter(|(_, runner)| runner.is_running())
         });
-        all.filter_map(|(spec, _)| spec.port)
+        let own = all.filter_map(|(spec, _)| spec.port);
+        own.chain(self.services.ports(&self.pods.all))
     }
 
     /// Takes a connection to a container's port, as [`Agent::accept`] does for the node's own.
@@ -56,10 +57,10 @@ impl Agent {
         self.kubelet.accept(id, Some(port), false, now)
     }
 
-    /// A container's port could not be listened on. It becomes an event on the Node.
+    /// A port could not be listened on. It becomes an event on the Node.
     pub fn port_refused(&mut self, port: u16, why: &str, now: Ms) {
         let about = About::node(&self.config);
-        let message = format!("port {port} of a container cannot be served: {why}");
+        let message = format!("{} cannot be served: {why}", self.services.describe(port));
         let now = self.clock.now(now);
         self.events.add(about, true, "PortRefused", message, now);
     }
@@ -136,14 +137,20 @@ impl Agent {
             if visit.uid.as_ref().is_some_and(|uid| *uid != work.pod.uid) {
                 continue;
             }
-            for (spec, runner) in work.pod.containers.iter().zip(&mut work.containers) {
+            for n in 0..work.containers.len() {
+                let Some(spec) = work.pod.containers.get(n) else {
+                    continue;
+                };
+                let is_meant = spec.port == Some(visit.port)
+                    || visit.uid.is_none() && self.services.leads_to(visit.port, work, spec);
+                let runner = &mut work.containers[n];
                 if let Some(request) = runner.request.as_mut().filter(|r| r.visitor == Some(id)) {
                     is_asked = true;
                     answer = request.answer.take();
                     if answer.is_some() || now >= visit.until {
                         runner.request = None;
                     }
-                } else if spec.port == Some(visit.port) && runner.is_running() {
+                } else if is_meant && runner.is_running() {
                     has_container = true;
                     if runner.request.is_none() && !visit.text.is_empty() && now < visit.until {
                         runner.request = Some(Request {

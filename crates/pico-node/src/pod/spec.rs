@@ -214,6 +214,8 @@ pub(crate) struct ContainerSpec {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) ask: Ask,
     pub(crate) port: Option<u16>,
+    /// The name of that port, or empty.
+    pub(crate) port_name: String,
     pub(crate) startup: Option<ProbeSpec>,
     pub(crate) liveness: Option<ProbeSpec>,
     pub(crate) readiness: Option<ProbeSpec>,
@@ -416,11 +418,14 @@ fn container(value: &Value, volumes: &[Volume], unsupported: &mut Option<String>
             });
         }
     }
-    let port = value
-        .list(&["ports"])
-        .iter()
-        .find_map(|port| port.integer(&["containerPort"]))
-        .and_then(|port| u16::try_from(port).ok());
+    let ports = value.list(&["ports"]).iter();
+    let (port, port_name) = ports
+        .filter_map(|port| {
+            let number = port.integer(&["containerPort"])?;
+            Some((u16::try_from(number).ok()?, port.text(&["name"]).to_owned()))
+        })
+        .next()
+        .map_or((None, String::new()), |(port, name)| (Some(port), name));
     let mut probe = |key: &str| match value.at(&[key]).map(probe).transpose() {
         Ok(probe) => probe,
         Err(what) => {
@@ -445,6 +450,7 @@ fn container(value: &Value, volumes: &[Volume], unsupported: &mut Option<String>
         mounts,
         ask: ask(value),
         port,
+        port_name,
         startup,
         liveness,
         readiness,

@@ -191,6 +191,11 @@ impl Work {
         self.stopping.is_some() && !self.any_running()
     }
 
+    /// Whether it can be asked: all its containers are ready and it is not being ended.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.since[2].0 && self.stopping.is_none()
+    }
+
     /// Refuses the pod.
     pub(crate) fn reject(&mut self, reason: String, message: String) {
         self.rejected = Some((reason, message));

@@ -2,9 +2,14 @@
 //! The agent against a scripted API, in virtual time.
 
 mod bad_input;
+mod custom;
 mod exec;
+mod ingress;
 mod kubelet;
 mod node;
 mod pods;
 mod pulls;
 mod rig;
+mod services;
+mod time;
+mod watchdog;

@@ -89,7 +89,7 @@ fn a_press_that_was_counted_survives_each_kind_of_restart() {
         boards.all_ready().await;
         let pod = run_button(&world).await;
         let since = unix_ms(&world.ready("pico-0").await["lastTransitionTime"]);
-        for deed in [Deed::PowerCycle, Deed::BrownOut, Deed::Crash] {
+        for deed in [Deed::PowerCycle, Deed::BrownOut, Deed::Hang] {
             press(&boards).await;
             act(&boards, deed).await;
             pass(MINUTE).await;

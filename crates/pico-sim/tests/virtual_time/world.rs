@@ -71,6 +71,8 @@ pub(crate) fn options(seed: u64) -> Options {
         profile: &pico_board::PICO_W,
         shared: false,
         pins_map: None,
+        kinds: pico_sim::Kinds::NONE,
+        time_server: None,
         flash_dir: None,
         trusted: Vec::new(),
         spread_ms: 0,

@@ -54,6 +54,10 @@ pub(crate) struct FakeApi {
     pub(crate) clock: u64,
     /// How long a page of a list is.
     pub(crate) page: usize,
+    /// Paths of kinds that it does not have.
+    pub(crate) absent: Vec<&'static str>,
+    /// Whether answers have a date.
+    pub(crate) has_date: bool,
 }
 
 impl Default for FakeApi {
@@ -67,6 +71,8 @@ impl Default for FakeApi {
             requests: Vec::new(),
             clock: 1_700_000_000_000,
             page: 500,
+            absent: vec!["/apis/pico.io/"],
+            has_date: true,
         }
     }
 }
@@ -116,6 +122,9 @@ impl FakeApi {
     }
 
     fn date(&self, now: u64) -> String {
+        if !self.has_date {
+            return "unknown".to_owned();
+        }
         // Only the form matters here; the day of the week is not read.
         let wall = Wall::from_unix_ms(self.clock + now).to_string();
         let (date, time) = wall.split_once('T').expect("it is there");
@@ -186,7 +195,8 @@ impl FakeApi {
             .target
             .split_once('?')
             .unwrap_or((&request.target, ""));
-        if query.contains("watch=true") {
+        let is_absent = self.absent.iter().any(|begin| path.starts_with(begin));
+        if query.contains("watch=true") && !is_absent {
             return self.watch(path, query, now);
         }
         let (status, body) = self.carry_out(&request.method, path, query, &request.body);
@@ -206,7 +216,8 @@ impl FakeApi {
             None => (path, false),
         };
         match method {
-            "GET" if query.contains("fieldSelector") => self.list(path, query),
+            "GET" if self.absent.iter().any(|begin| path.starts_with(begin)) => status(404),
+            "GET" if query.contains("limit=") => self.list(path, query),
             "GET" => match self.objects.get(path) {
                 Some(object) => (200, object.clone()),
                 None => status(404),
@@ -262,10 +273,9 @@ impl FakeApi {
 
     /// The objects that a path of a list names.
     fn of(&self, path: &str) -> Vec<&Value> {
-        let of_pods = |p: &str| path == "/api/v1/pods" && p.contains("/pods/");
         self.objects
             .iter()
-            .filter(|(p, _)| of_pods(p) || p.starts_with(&format!("{path}/")))
+            .filter(|(p, _)| is_in(p, path))
             .map(|(_, o)| o)
             .collect()
     }
@@ -323,8 +333,7 @@ impl FakeApi {
             watch.is_over = true;
         }
         for (revision, kind, path, object) in &self.log {
-            let is_pod = watch.prefix == "/api/v1/pods" && path.contains("/pods/");
-            let concerns = is_pod || path.starts_with(&format!("{}/", watch.prefix));
+            let concerns = is_in(path, &watch.prefix);
             if *revision > watch.after && concerns && !watch.is_over {
                 say(json!({"type": kind, "object": object}));
                 watch.after = *revision;
@@ -340,6 +349,16 @@ impl FakeApi {
         }
         out
     }
+}
+
+/// Whether an object is in the list of this path, of one namespace or of all.
+fn is_in(object: &str, list: &str) -> bool {
+    let Some((base, plural)) = list.rsplit_once('/') else {
+        return false;
+    };
+    let of_all = object.strip_prefix(&format!("{base}/namespaces/"));
+    object.starts_with(&format!("{list}/"))
+        || of_all.is_some_and(|rest| rest.split('/').nth(1) == Some(plural))
 }
 
 fn parameter(query: &str, key: &str) -> Option<String> {

@@ -143,9 +143,26 @@ pub(crate) struct TestRuntime {
     /// How often they are asked until an image has come.
     pub(crate) pull_takes: usize,
     pulled: BTreeMap<String, &'static str>,
+    /// What was sent to the SPI device.
+    pub(crate) spi: Vec<Vec<u8>>,
+    /// What drives pins from outside, and edges that were not taken yet.
+    driven: BTreeMap<u8, Level>,
+    edges: BTreeMap<u8, EdgeSet>,
+    pub(crate) watchdog_ms: Option<u32>,
+    /// How often the watchdog was fed.
+    pub(crate) fed: u64,
 }
 
 impl TestRuntime {
+    /// Drives a pin from outside.
+    pub(crate) fn drive(&mut self, pin: u8, level: Level) {
+        if self.driven.insert(pin, level) != Some(level) {
+            let edges = self.edges.entry(pin).or_default();
+            edges.rising |= level == Level::High;
+            edges.falling |= level == Level::Low;
+        }
+    }
+
     fn find(name: &str) -> Option<BuiltInImage> {
         let images = [
             image("test/ok:v1", || Box::new(Runs)),
@@ -167,8 +184,16 @@ impl Devices for TestRuntime {
         Ok(())
     }
 
-    fn read_pin(&mut self, _pin: u8) -> Result<Level, HostError> {
-        Ok(Level::Low)
+    fn read_pin(&mut self, pin: u8) -> Result<Level, HostError> {
+        match self.pins.get(&pin) {
+            Some(PinMode::Output(level)) => Ok(*level),
+            Some(PinMode::Input(pull)) => Ok(self
+                .driven
+                .get(&pin)
+                .copied()
+                .unwrap_or((*pull == pico_board::Pull::Up).into())),
+            _ => Ok(Level::Low),
+        }
     }
 
     fn write_pin(&mut self, pin: u8, level: Level) -> Result<(), HostError> {
@@ -181,8 +206,8 @@ impl Devices for TestRuntime {
         Ok(())
     }
 
-    fn take_edges(&mut self, _pin: u8) -> Result<EdgeSet, HostError> {
-        Ok(EdgeSet::NONE)
+    fn take_edges(&mut self, pin: u8) -> Result<EdgeSet, HostError> {
+        Ok(self.edges.remove(&pin).unwrap_or(EdgeSet::NONE))
     }
 
     fn set_led(&mut self, on: bool) -> Result<(), HostError> {
@@ -208,6 +233,12 @@ impl Devices for TestRuntime {
 
     fn temperature_millicelsius(&mut self) -> Result<i32, HostError> {
         Ok(27_000)
+    }
+
+    fn write_spi(&mut self, data: &[u8]) -> Result<(), HostError> {
+        self.touched += 1;
+        self.spi.push(data.to_vec());
+        Ok(())
     }
 
     fn random(&mut self, buffer: &mut [u8]) -> Result<(), HostError> {
@@ -314,6 +345,14 @@ impl Runtime for TestRuntime {
 
     fn stable(&mut self) {
         self.stable += 1;
+    }
+
+    fn watchdog_ms(&self) -> Option<u32> {
+        self.watchdog_ms
+    }
+
+    fn feed(&mut self) {
+        self.fed += 1;
     }
 
     fn take_failure(&mut self) -> Option<String> {

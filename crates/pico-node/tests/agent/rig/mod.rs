@@ -5,10 +5,12 @@
 pub(crate) mod api;
 pub(crate) mod board;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
+use pico_board::ResetReason;
 use pico_node::http::RequestParser;
-use pico_node::{Agent, Config, Hardware, Order, SLOTS, Slot};
+use pico_node::{Agent, Config, Hardware, Kinds, Order, SLOTS, Slot};
 
 use api::{Answer, FakeApi};
 use board::TestRuntime;
@@ -23,6 +25,8 @@ struct Connection {
     silent: bool,
     /// What is said one byte at a time: the rest, how far apart, and when the next one comes.
     slow: Option<(VecDeque<u8>, u64, u64)>,
+    /// The endpoint that it leads to, if it is none to the API.
+    endpoint: Option<SocketAddr>,
 }
 
 /// The world.
@@ -35,6 +39,12 @@ pub(crate) struct Rig {
     pub(crate) piece: usize,
     /// Whether connections can be made.
     pub(crate) reachable: bool,
+    /// Endpoints that can be reached, and what status they answer with; 0 for none.
+    pub(crate) endpoints: BTreeMap<SocketAddr, u16>,
+    /// What they were asked: the endpoint and the whole request.
+    pub(crate) asked: Vec<(SocketAddr, String)>,
+    /// Whether orders are carried out.
+    pub(crate) is_hung: bool,
     connections: [Option<Connection>; SLOTS],
     /// How often [`Agent::poll`] was called: nothing may spin.
     pub(crate) polls: u64,
@@ -55,6 +65,10 @@ pub(crate) fn config(name: &str) -> Config {
         images: vec!["test/ok:v1".to_owned()],
         crashes: 0,
         pins_map: None,
+        kinds: Kinds::ALL,
+        led_matrix: 1,
+        time_server: None,
+        reset: ResetReason::PowerOn,
     }
 }
 
@@ -71,6 +85,9 @@ impl Rig {
             now: 0,
             piece: usize::MAX,
             reachable: true,
+            endpoints: BTreeMap::new(),
+            asked: Vec::new(),
+            is_hung: false,
             connections: [const { None }; SLOTS],
             polls: 0,
         }
@@ -103,6 +120,9 @@ impl Rig {
     /// Moves everything that waits. Says whether anything did.
     fn exchange(&mut self) -> bool {
         let mut moved = false;
+        if self.is_hung {
+            return false;
+        }
         for n in 0..SLOTS {
             let slot = Slot(u8::try_from(n).expect("it is there"));
             match self.agent.order(slot) {
@@ -111,6 +131,18 @@ impl Rig {
                     moved = true;
                     if self.reachable {
                         self.connections[n] = Some(Connection::default());
+                        self.agent.connected(slot);
+                    } else {
+                        self.agent.disconnected(slot, self.now, &mut self.runtime);
+                    }
+                }
+                Some(Order::Dial(to)) => {
+                    moved = true;
+                    if self.endpoints.contains_key(&to) {
+                        self.connections[n] = Some(Connection {
+                            endpoint: Some(to),
+                            ..Connection::default()
+                        });
                         self.agent.connected(slot);
                     } else {
                         self.agent.disconnected(slot, self.now, &mut self.runtime);
@@ -132,10 +164,24 @@ impl Rig {
 
     fn hear(&mut self, slot: Slot, mut bytes: &[u8]) {
         let n = usize::from(slot.0);
+        if let Some(to) = self.connections[n].as_ref().and_then(|c| c.endpoint) {
+            let text = String::from_utf8(bytes.to_vec()).expect("text");
+            self.asked.push((to, text));
+            let status = self.endpoints[&to];
+            if status > 0 {
+                let date = "Date: Thu, 01 Jan 1998 00:00:00 GMT";
+                let head = format!("HTTP/1.1 {status} X\r\n{date}\r\nContent-Length: 2\r\n\r\n<>");
+                self.say(slot, head.as_bytes());
+            }
+            return;
+        }
         while !bytes.is_empty() {
             let Some(connection) = self.connections[n].as_mut() else {
                 return;
             };
+            if connection.silent {
+                return;
+            }
             let (used, request) = connection
                 .parser
                 .push(bytes)
