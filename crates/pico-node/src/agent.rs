@@ -586,12 +586,12 @@ impl Agent {
                     return;
                 }
                 Err(off) => format!(
-                    "the time server {from} is {} s {} the API server, whose time is used",
+                    "the time server is {} s {} the API server, whose time is used",
                     off.unsigned_abs().div_ceil(1000),
                     if off < 0 { "behind" } else { "ahead of" }
                 ),
             },
-            Err(refusal) => format!("the time server {from} {refusal}"),
+            Err(refusal) => format!("the time server {refusal}"),
         };
         let wall = self.clock.now(now);
         self.events

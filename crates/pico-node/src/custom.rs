@@ -158,6 +158,16 @@ impl Reports {
         found.map_or(("", ""), |r| (&r.about.namespace, &r.about.name))
     }
 
+    /// Where an object belongs among those of these uids, by name.
+    fn place<'a>(&self, mut uids: impl Iterator<Item = &'a str>, uid: &str) -> usize {
+        let name = self.name_of(uid);
+        let mut at = 0;
+        while uids.next().is_some_and(|other| self.name_of(other) < name) {
+            at += 1;
+        }
+        at
+    }
+
     fn say(&mut self, uid: &str, said: Said, wall: Option<Wall>) {
         let Some(report) = self.by_uid(uid) else {
             return;

@@ -11,7 +11,6 @@ mod delivery;
 pub(crate) use delivery::{Courier, Delivery, Route, SLICE, Stage};
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -133,7 +132,7 @@ pub(crate) struct Ingresses {
     wrong: Vec<(About, String)>,
     /// Pins that were not to be had when that was last said.
     refused: PinSet,
-    waiting: VecDeque<Rule>,
+    waiting: Vec<Rule>,
     pub(crate) courier: Courier,
 }
 
@@ -147,14 +146,14 @@ impl Ingresses {
             due: None,
             wrong: Vec::new(),
             refused: PinSet::EMPTY,
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
             courier: Courier::default(),
         }
     }
 
     /// The oldest press that waits.
     pub(crate) fn next_press(&mut self) -> Option<Rule> {
-        self.waiting.pop_front()
+        (!self.waiting.is_empty()).then(|| self.waiting.remove(0))
     }
 
     /// Takes the pins of the rules and looks at them. Says when to come again.
@@ -217,7 +216,7 @@ impl Ingresses {
                 );
                 events.add(rule.about.clone(), true, "InputDropped", why, wall);
             } else {
-                self.waiting.push_back(rule.clone());
+                self.waiting.push(rule.clone());
             }
         }
     }

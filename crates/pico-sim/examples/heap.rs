@@ -108,8 +108,8 @@ impl Node {
             images: pico_sim::images().into_iter().map(str::to_owned).collect(),
             crashes: 0,
             pins_map: None,
-            kinds: Kinds::NONE,
-            led_matrix: 0,
+            kinds: Kinds::ALL,
+            led_matrix: 1,
             time_server: None,
             reset: ResetReason::PowerOn,
         };
@@ -199,6 +199,9 @@ fn answer(method: &str, target: &str, pods: &str) -> String {
         }
         "GET" if target.contains("/pods") => {
             format!(r#"{{"kind":"PodList","metadata":{{"resourceVersion":"1"}},"items":[{pods}]}}"#)
+        }
+        "GET" if target.contains("limit=") => {
+            r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#.to_owned()
         }
         _ => r#"{"metadata":{"name":"pico-0","uid":"0a8e5c3e-9a0e-4a2c-a7d2-4be0a0f0b5b1"}}"#
             .to_owned(),

@@ -50,7 +50,7 @@ impl Agent {
                 Stage::There { to, is_dialled } => {
                     let connection = &mut self.connections[usize::from(BACKEND.0)];
                     if !is_dialled {
-                        connection.dial(Order::Dial(to), now);
+                        connection.dial(Order::Dial(to.into()), now);
                         self.set_stage(Stage::There {
                             to,
                             is_dialled: true,

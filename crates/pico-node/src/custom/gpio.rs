@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `GPIOController`: one pin as an object, `input`, `output` or `pwm`.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -57,8 +56,9 @@ type Wish = Result<(u8, Setting), String>;
 pub(crate) struct Controllers {
     node: String,
     pub(crate) reports: Reports,
+    /// By the uid of the object, in the order of names.
     wishes: Vec<(String, Wish)>,
-    applied: BTreeMap<u8, Setting>,
+    applied: Vec<(u8, Setting)>,
     /// When pins are to be brought in line with the objects.
     due: Option<Ms>,
 }
@@ -70,7 +70,7 @@ impl Controllers {
             node: node.into(),
             reports: Reports::new("GPIOController", "gpiocontrollers"),
             wishes: Vec::new(),
-            applied: BTreeMap::new(),
+            applied: Vec::new(),
             due: None,
         }
     }
@@ -115,10 +115,8 @@ impl Controllers {
     ) {
         self.due = None;
         // Of two objects that want one pin the first one by its name has it.
-        let reports = &self.reports;
-        self.wishes
-            .sort_by(|(a, _), (b, _)| reports.name_of(a).cmp(&reports.name_of(b)));
-        let mut wanted: BTreeMap<u8, Setting> = BTreeMap::new();
+        let mut wanted: Vec<(u8, Setting)> = Vec::new();
+        let has = |all: &[(u8, Setting)], pin: u8| all.iter().any(|(known, _)| *known == pin);
         let mut said: Vec<Said> = Vec::new();
         for (_, wish) in &self.wishes {
             said.push(match wish {
@@ -127,7 +125,7 @@ impl Controllers {
                     "NoSuchPin",
                     format!("GP{pin} is not on the header of {}", config.hardware.model),
                 ),
-                Ok((pin, _)) if wanted.contains_key(pin) => Said::refused(
+                Ok((pin, _)) if has(&wanted, *pin) => Said::refused(
                     "PinInUse",
                     format!("GP{pin} belongs to another GPIOController"),
                 ),
@@ -137,7 +135,7 @@ impl Controllers {
                         Said::refused("PinInUse", why)
                     }
                     None => {
-                        wanted.insert(*pin, *setting);
+                        wanted.push((*pin, *setting));
                         Said::applied(describe(*pin, *setting), None)
                     }
                 },
@@ -145,7 +143,7 @@ impl Controllers {
         }
         let devices = runtime.devices();
         for (pin, setting) in &self.applied {
-            if !wanted.contains_key(pin) {
+            if !has(&wanted, *pin) {
                 if matches!(setting, Setting::Pwm(..)) {
                     let _ = devices.stop_pwm(*pin);
                 }
@@ -159,7 +157,7 @@ impl Controllers {
             if !said.is_ready {
                 continue;
             }
-            let done = if self.applied.get(pin) == Some(setting) {
+            let done = if self.applied.contains(&(*pin, *setting)) {
                 Ok(())
             } else {
                 set_up(devices, *pin, *setting)
@@ -168,13 +166,13 @@ impl Controllers {
                 (Ok(()), Setting::Pwm(..)) => {}
                 (Ok(()), _) => said.level = devices.read_pin(*pin).ok(),
                 (Err(error), _) => {
-                    wanted.remove(pin);
+                    wanted.retain(|(known, _)| known != pin);
                     *said = Said::refused("DeviceFailed", format!("GP{pin}: {error}"));
                 }
             }
         }
-        let pins = wanted.keys();
-        let pins = pins.fold(PinSet::EMPTY, |set, pin| set.with(PinSet::one(*pin)));
+        let pins = wanted.iter();
+        let pins = pins.fold(PinSet::EMPTY, |set, (pin, _)| set.with(PinSet::one(*pin)));
         pods.reserve(PinUser::Controller, pins);
         self.applied = wanted;
         for ((uid, _), said) in self.wishes.iter().zip(said) {
@@ -252,7 +250,11 @@ impl Resource for Controllers {
         match self.wishes.iter_mut().find(|(known, _)| known == uid) {
             Some((_, known)) if *known == wish => return,
             Some((_, known)) => *known = wish,
-            None => self.wishes.push((uid.into(), wish)),
+            None => {
+                let uids = self.wishes.iter().map(|(known, _)| known.as_str());
+                let at = self.reports.place(uids, uid);
+                self.wishes.insert(at, (uid.into(), wish));
+            }
         }
         self.due = Some(0);
     }

@@ -52,6 +52,7 @@ type Wish = Result<Text, String>;
 pub(crate) struct Matrices {
     node: String,
     pub(crate) reports: Reports,
+    /// By the uid of the object, in the order of names.
     wishes: Vec<(String, Wish)>,
     /// What is shown, since when it moves, and how far it has come.
     shown: Option<(Text, Ms, u32)>,
@@ -98,9 +99,6 @@ impl Matrices {
 
     fn apply(&mut self, display: &mut Display<'_>, now: Ms, wall: Option<Wall>) {
         // Of several objects the first one by its name is shown.
-        let reports = &self.reports;
-        self.wishes
-            .sort_by(|(a, _), (b, _)| reports.name_of(a).cmp(&reports.name_of(b)));
         let mut wanted = None;
         for (uid, wish) in &self.wishes {
             let said = match wish {
@@ -187,7 +185,11 @@ impl Resource for Matrices {
         match self.wishes.iter_mut().find(|(known, _)| known == uid) {
             Some((_, known)) if *known == wish => return,
             Some((_, known)) => *known = wish,
-            None => self.wishes.push((uid.into(), wish)),
+            None => {
+                let uids = self.wishes.iter().map(|(known, _)| known.as_str());
+                let at = self.reports.place(uids, uid);
+                self.wishes.insert(at, (uid.into(), wish));
+            }
         }
         self.is_due = true;
     }

@@ -6,7 +6,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::Rule;
 use crate::json::{Shape, Value};
@@ -41,7 +41,7 @@ pub(crate) struct Route {
     pub(crate) backend: Backend,
     /// The name of the Service's port, by which endpoints know it.
     port_name: String,
-    pub(crate) endpoints: Vec<SocketAddr>,
+    pub(crate) endpoints: Vec<SocketAddrV4>,
     learned: Ms,
 }
 
@@ -88,11 +88,11 @@ impl Route {
             // Without a word about it an endpoint is ready.
             let is_ready = endpoint.at(&["conditions", "ready"]) != Some(&Value::Bool(false));
             let address = endpoint.list(&["addresses"]).first();
-            let address = address.and_then(|a| a.as_text()?.parse::<IpAddr>().ok());
+            let address = address.and_then(|a| a.as_text()?.parse::<Ipv4Addr>().ok());
             if let Some(address) = address.filter(|_| is_ready)
                 && self.endpoints.len() < ENDPOINTS
             {
-                self.endpoints.push(SocketAddr::new(address, port));
+                self.endpoints.push(SocketAddrV4::new(address, port));
             }
         }
     }
@@ -108,7 +108,7 @@ pub(crate) enum Stage {
     /// It waits for a container of this node.
     Here { is_handed: bool },
     /// It goes to an endpoint elsewhere.
-    There { to: SocketAddr, is_dialled: bool },
+    There { to: SocketAddrV4, is_dialled: bool },
 }
 
 /// A press under way.
@@ -162,7 +162,7 @@ impl Courier {
     }
 
     /// Of several endpoints another one each time.
-    pub(crate) fn choose(&mut self, route: &Route) -> Option<SocketAddr> {
+    pub(crate) fn choose(&mut self, route: &Route) -> Option<SocketAddrV4> {
         self.turn = self.turn.wrapping_add(1);
         let n = self.turn.checked_rem(route.endpoints.len())?;
         route.endpoints.get(n).copied()
