@@ -23,14 +23,14 @@ use crate::custom::{Controllers, Matrices};
 use crate::event::{About, Events};
 use crate::facts::{CRASHES, Config, Usage};
 use crate::http::Event;
-use crate::ingress::{Ingresses, SLICE};
-use crate::json::{Limits, Reader, Shape, Taken};
+use crate::ingress::Ingresses;
+use crate::json::Taken;
 use crate::kubelet::Kubelet;
 use crate::pinmap::PinMap;
 use crate::pod::{World, earlier};
 use crate::pods::Pods;
 use crate::runtime::Runtime;
-use crate::services::{SERVICE, Services};
+use crate::services::Services;
 use crate::sntp::Sntp;
 use crate::time::{Clock, Ms, Wall};
 use watch::Watch;
@@ -194,13 +194,6 @@ impl core::fmt::Debug for Agent {
             .finish_non_exhaustive()
     }
 }
-
-/// What is read of an answer that says no.
-const STATUS: Shape = Shape::Keys(&[
-    ("reason", Shape::All),
-    ("message", Shape::All),
-    ("code", Shape::All),
-]);
 
 impl Agent {
     /// A node that has not said anything yet.
@@ -375,7 +368,7 @@ impl Agent {
                     let watch_until = self.watch_deadline(slot, now);
                     if let Some(exchange) = &mut self.connections[n].exchange {
                         exchange.head = Some(head);
-                        exchange.reader = reader(slot, &exchange.purpose, head.status);
+                        exchange.reader = answers::reader(slot, &exchange.purpose, head.status);
                         exchange.until = if exchange.purpose == Purpose::Watch && head.status == 200
                         {
                             watch_until
@@ -772,31 +765,4 @@ fn rebooted(reason: ResetReason) -> Option<&'static str> {
         ResetReason::Software => Some("the firmware started the board again"),
         _ => None,
     }
-}
-
-/// What is read of the body of an answer.
-fn reader(slot: Slot, purpose: &Purpose, status: u16) -> Option<Reader> {
-    const LIST: Shape = Shape::Keys(&[(
-        "metadata",
-        Shape::Keys(&[("resourceVersion", Shape::All), ("continue", Shape::All)]),
-    )]);
-    let limits = Limits::default();
-    if *purpose == Purpose::Press {
-        // A backend may say what it likes.
-        return None;
-    }
-    if status >= 400 {
-        return Some(Reader::new(STATUS, limits));
-    }
-    let shape = match purpose {
-        Purpose::Register | Purpose::Adopt => crate::node::NODE,
-        Purpose::CheckLease => crate::node::LEASE,
-        Purpose::Fetch { .. } => crate::pod::MAP,
-        Purpose::Backend => SERVICE,
-        Purpose::Endpoints => return Some(Reader::new(LIST, limits).of_items(SLICE)),
-        Purpose::List => return Some(Reader::new(LIST, limits).of_items(watch::shapes(slot).0)),
-        Purpose::Watch => watch::shapes(slot).1,
-        _ => return None,
-    };
-    Some(Reader::new(shape, limits))
 }

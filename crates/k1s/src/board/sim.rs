@@ -41,7 +41,7 @@ pub(super) static COMMAND: Command = Command {
             "ssh",
             "What answers SSH in a module that is up: own, with the users of its image; openssh, this machine's sshd, for whoever runs this and by key; off.",
         )
-        .default("own"),
+        .default(SSH),
         Flag::text(
             "ssh-listen",
             "Where the module in slot 1 answers SSH; the others have the ports after it. Port 0 is any.",
@@ -84,6 +84,13 @@ where
         .map_err(|e| Error::message(format!("--{name}: {text:?}: {e}")))
 }
 
+/// What answers SSH unless something else is asked for.
+const SSH: &str = if cfg!(feature = "board-ssh") {
+    "own"
+} else {
+    "off"
+};
+
 /// What answers SSH.
 fn ssh(text: &str) -> Result<Ssh> {
     match text {
@@ -91,7 +98,9 @@ fn ssh(text: &str) -> Result<Ssh> {
         #[cfg(feature = "board-ssh")]
         "own" => Ok(Ssh::Own),
         #[cfg(not(feature = "board-ssh"))]
-        "own" => Ok(Ssh::Off),
+        "own" => Err(Error::message(
+            "--ssh own: this k1s was built without the feature board-ssh; openssh and off are there",
+        )),
         "openssh" => {
             let program = std::env::current_exe()
                 .map_err(|e| Error::message(format!("--ssh: this program is not found: {e}")))?;

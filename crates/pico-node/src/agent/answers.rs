@@ -5,14 +5,23 @@ use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::String;
 
-use super::{Agent, Purpose, STATUS_MS, Slot, Standing, WATCHES};
+use super::{Agent, Purpose, STATUS_MS, Slot, Standing, WATCHES, watch};
 use crate::connection::Exchange;
 use crate::event::About;
 use crate::http::Head;
-use crate::json::Value;
+use crate::ingress::SLICE;
+use crate::json::{Limits, Reader, Shape, Value};
 use crate::node;
 use crate::runtime::Runtime;
+use crate::services::SERVICE;
 use crate::time::{Ms, Wall};
+
+/// What is read of an answer that says no.
+const STATUS: Shape = Shape::Keys(&[
+    ("reason", Shape::All),
+    ("message", Shape::All),
+    ("code", Shape::All),
+]);
 
 impl Agent {
     pub(super) fn answered(
@@ -326,4 +335,31 @@ impl Agent {
             self.backoff.reset();
         }
     }
+}
+
+/// What is read of the body of an answer.
+pub(super) fn reader(slot: Slot, purpose: &Purpose, status: u16) -> Option<Reader> {
+    const LIST: Shape = Shape::Keys(&[(
+        "metadata",
+        Shape::Keys(&[("resourceVersion", Shape::All), ("continue", Shape::All)]),
+    )]);
+    let limits = Limits::default();
+    if *purpose == Purpose::Press {
+        // A backend may say what it likes.
+        return None;
+    }
+    if status >= 400 {
+        return Some(Reader::new(STATUS, limits));
+    }
+    let shape = match purpose {
+        Purpose::Register | Purpose::Adopt => crate::node::NODE,
+        Purpose::CheckLease => crate::node::LEASE,
+        Purpose::Fetch { .. } => crate::pod::MAP,
+        Purpose::Backend => SERVICE,
+        Purpose::Endpoints => return Some(Reader::new(LIST, limits).of_items(SLICE)),
+        Purpose::List => return Some(Reader::new(LIST, limits).of_items(watch::shapes(slot).0)),
+        Purpose::Watch => watch::shapes(slot).1,
+        _ => return None,
+    };
+    Some(Reader::new(shape, limits))
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::printf;
-use super::run::{Fds, Flow, Shell};
+use super::run::{Flow, Shell};
+use super::streams::Fds;
 use crate::paths::Access;
 use crate::session::Waiting;
 

@@ -4,7 +4,8 @@
 use super::arithmetic;
 use super::parse::{Change, Node, Piece, Word};
 use super::pattern;
-use super::run::{Fds, Flow, Shell};
+use super::run::{Flow, Shell};
+use super::streams::Fds;
 use crate::files::{Entry, join};
 use crate::session::Waiting;
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::run::{Fds, Flow, In, Shell};
+use super::run::{Flow, Shell};
+use super::streams::{Fds, In};
 use crate::commands::{Call, find_command};
 use crate::files::{Content, name};
 use crate::installer;

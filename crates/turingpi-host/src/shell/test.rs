@@ -5,7 +5,8 @@ use regex_lite::RegexBuilder;
 
 use super::parse::{Piece, Word};
 use super::pattern;
-use super::run::{Fds, Flow, Shell};
+use super::run::{Flow, Shell};
+use super::streams::Fds;
 use crate::files::{Content, Entry};
 use crate::paths::Access;
 
