@@ -74,12 +74,13 @@ fn in_a_process_with_few(server: &str) {
         seed: Some(1),
         registry: None,
     };
-    let simulation = Simulation::start(api, &options).unwrap();
-    let handle = simulation.handle();
+    // before the boards: they leave no descriptor for it
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
+    let simulation = Simulation::start(api, &options).unwrap();
+    let handle = simulation.handle();
     for text in runtime.block_on(handle.troubles(0)) {
         println!("{text}");
     }
