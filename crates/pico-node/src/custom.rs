@@ -158,16 +158,6 @@ impl Reports {
         found.map_or(("", ""), |r| (&r.about.namespace, &r.about.name))
     }
 
-    /// Where an object belongs among those of these uids, by name.
-    fn place<'a>(&self, mut uids: impl Iterator<Item = &'a str>, uid: &str) -> usize {
-        let name = self.name_of(uid);
-        let mut at = 0;
-        while uids.next().is_some_and(|other| self.name_of(other) < name) {
-            at += 1;
-        }
-        at
-    }
-
     fn say(&mut self, uid: &str, said: Said, wall: Option<Wall>) {
         let Some(report) = self.by_uid(uid) else {
             return;
@@ -235,5 +225,66 @@ impl Reports {
             report.written = None;
             report.hold_until = until;
         }
+    }
+}
+
+/// The objects of one kind that are for this node, as what they wish for, and what is reported of them.
+#[derive(Debug)]
+pub(crate) struct Wishes<T> {
+    node: String,
+    pub(crate) reports: Reports,
+    /// By the uid of the object, in the order of names.
+    all: Vec<(String, T)>,
+}
+
+impl<T: PartialEq> Wishes<T> {
+    fn new(node: &str, reports: Reports) -> Self {
+        Self {
+            node: node.into(),
+            reports,
+            all: Vec::new(),
+        }
+    }
+
+    /// Takes an object, and lets go of one that is not for this node or too much. Says whether there is something to do.
+    fn put(&mut self, object: &Value, is_partial: bool, wish: fn(&Value) -> T) -> bool {
+        let uid = object.text(&["metadata", "uid"]);
+        let is_ours = !is_partial && object.text(&["spec", "nodeName"]) == self.node;
+        if !is_ours || !self.reports.put(object) {
+            return self.gone(uid);
+        }
+        let wish = wish(object);
+        match self.all.iter_mut().find(|(known, _)| known == uid) {
+            Some((_, known)) if *known == wish => return false,
+            Some((_, known)) => *known = wish,
+            None => {
+                let name = self.reports.name_of(uid);
+                let mut all = self.all.iter();
+                let at = all.position(|(other, _)| self.reports.name_of(other) >= name);
+                let at = at.unwrap_or(self.all.len());
+                self.all.insert(at, (uid.into(), wish));
+            }
+        }
+        true
+    }
+
+    /// Lets go of an object. Says whether there is something to do.
+    fn gone(&mut self, uid: &str) -> bool {
+        self.reports.gone(uid);
+        let before = self.all.len();
+        self.all.retain(|(known, _)| known != uid);
+        self.all.len() < before
+    }
+
+    fn has(&self, uid: &str) -> bool {
+        self.all.iter().any(|(known, _)| known == uid)
+    }
+
+    /// Lets go of all objects but these. Says whether there is something to do.
+    fn keep(&mut self, uids: &[String]) -> bool {
+        let known = self.all.iter().map(|(uid, _)| uid.clone());
+        let lost: Vec<String> = known.filter(|uid| !uids.contains(uid)).collect();
+        lost.iter()
+            .fold(false, |is_due, uid| self.gone(uid) | is_due)
     }
 }

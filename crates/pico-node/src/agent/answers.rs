@@ -197,8 +197,8 @@ impl Agent {
 
     /// The status of an object of our own kinds was not taken.
     fn custom_failed(&mut self, uid: &str, until: Ms) {
-        self.controllers.reports.failed(uid, until);
-        self.matrices.reports.failed(uid, until);
+        self.controllers.wishes.reports.failed(uid, until);
+        self.matrices.wishes.reports.failed(uid, until);
     }
 
     fn retry_after(&mut self, head: Head) -> Ms {

@@ -103,7 +103,10 @@ impl Agent {
         if !self.events.is_empty() {
             at = at.min(self.event_hold);
         }
-        let custom = [&self.controllers.reports, &self.matrices.reports];
+        let custom = [
+            &self.controllers.wishes.reports,
+            &self.matrices.wishes.reports,
+        ];
         at = custom.iter().filter_map(|r| r.due()).fold(at, Ms::min);
         if self.ingresses.courier.asks() {
             at = now;
@@ -191,7 +194,10 @@ impl Agent {
                 return Some((purpose, Request::get(target)));
             }
         }
-        for reports in [&mut self.controllers.reports, &mut self.matrices.reports] {
+        for reports in [
+            &mut self.controllers.wishes.reports,
+            &mut self.matrices.wishes.reports,
+        ] {
             if let Some((uid, request)) = reports.next(now, wall) {
                 return Some((Purpose::CustomStatus(uid), request));
             }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use pico_board::{EdgeSet, Level, PinMode, PinSet, Pull};
 
-use super::{Reports, STATUS, Said};
+use super::{Reports, STATUS, Said, Wishes};
 use crate::facts::Config;
 use crate::json::{Shape, Value};
 use crate::kinds::{IDENTITY, Resource};
@@ -41,7 +41,7 @@ pub(crate) const CONTROLLER_EVENT: Shape =
     Shape::Keys(&[("type", Shape::All), ("object", CONTROLLER)]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Setting {
+pub(crate) enum Setting {
     Input(Pull),
     Output(Level),
     /// Frequency in hertz and duty in 1/255.
@@ -49,15 +49,12 @@ enum Setting {
 }
 
 /// A pin and how it is to be set up; in words what is wrong with that.
-type Wish = Result<(u8, Setting), String>;
+pub(crate) type Wish = Result<(u8, Setting), String>;
 
 /// The GPIOControllers of this node.
 #[derive(Debug)]
 pub(crate) struct Controllers {
-    node: String,
-    pub(crate) reports: Reports,
-    /// By the uid of the object, in the order of names.
-    wishes: Vec<(String, Wish)>,
+    pub(crate) wishes: Wishes<Wish>,
     applied: Vec<(u8, Setting)>,
     /// When pins are to be brought in line with the objects.
     due: Option<Ms>,
@@ -67,9 +64,7 @@ impl Controllers {
     /// Those of this node.
     pub(crate) fn new(node: &str) -> Self {
         Self {
-            node: node.into(),
-            reports: Reports::new("GPIOController", "gpiocontrollers"),
-            wishes: Vec::new(),
+            wishes: Wishes::new(node, Reports::new("GPIOController", "gpiocontrollers")),
             applied: Vec::new(),
             due: None,
         }
@@ -96,9 +91,9 @@ impl Controllers {
             {
                 let level = runtime.devices().read_pin(*pin).ok();
                 let is_of = |(_, wish): &&(String, Wish)| matches!(wish, Ok((of, _)) if of == pin);
-                if let Some((uid, _)) = self.wishes.iter().find(is_of) {
+                if let Some((uid, _)) = self.wishes.all.iter().find(is_of) {
                     let said = Said::applied(describe(*pin, *setting), level);
-                    self.reports.say(uid, said, wall);
+                    self.wishes.reports.say(uid, said, wall);
                 }
             }
         }
@@ -118,7 +113,7 @@ impl Controllers {
         let mut wanted: Vec<(u8, Setting)> = Vec::new();
         let has = |all: &[(u8, Setting)], pin: u8| all.iter().any(|(known, _)| *known == pin);
         let mut said: Vec<Said> = Vec::new();
-        for (_, wish) in &self.wishes {
+        for (_, wish) in &self.wishes.all {
             said.push(match wish {
                 Err(why) => Said::refused("InvalidSpec", why.clone()),
                 Ok((pin, _)) if !config.hardware.pins.contains(pin) => Said::refused(
@@ -150,7 +145,7 @@ impl Controllers {
                 let _ = devices.configure_pin(*pin, PinMode::Disabled);
             }
         }
-        for ((_, wish), said) in self.wishes.iter().zip(&mut said) {
+        for ((_, wish), said) in self.wishes.all.iter().zip(&mut said) {
             let Ok((pin, setting)) = wish else {
                 continue;
             };
@@ -175,8 +170,8 @@ impl Controllers {
         let pins = pins.fold(PinSet::EMPTY, |set, (pin, _)| set.with(PinSet::one(*pin)));
         pods.reserve(PinUser::Controller, pins);
         self.applied = wanted;
-        for ((uid, _), said) in self.wishes.iter().zip(said) {
-            self.reports.say(uid, said, wall);
+        for ((uid, _), said) in self.wishes.all.iter().zip(said) {
+            self.wishes.reports.say(uid, said, wall);
         }
     }
 }
@@ -237,46 +232,28 @@ fn wish(object: &Value) -> Wish {
 
 impl Resource for Controllers {
     fn path(&self) -> String {
-        self.reports.path()
+        self.wishes.reports.path()
     }
 
     fn put(&mut self, object: &Value, is_partial: bool) {
-        let uid = object.text(&["metadata", "uid"]);
-        let is_ours = !is_partial && object.text(&["spec", "nodeName"]) == self.node;
-        if !is_ours || !self.reports.put(object) {
-            return self.gone(uid);
+        if self.wishes.put(object, is_partial, wish) {
+            self.due = Some(0);
         }
-        let wish = wish(object);
-        match self.wishes.iter_mut().find(|(known, _)| known == uid) {
-            Some((_, known)) if *known == wish => return,
-            Some((_, known)) => *known = wish,
-            None => {
-                let uids = self.wishes.iter().map(|(known, _)| known.as_str());
-                let at = self.reports.place(uids, uid);
-                self.wishes.insert(at, (uid.into(), wish));
-            }
-        }
-        self.due = Some(0);
     }
 
     fn gone(&mut self, uid: &str) {
-        self.reports.gone(uid);
-        let before = self.wishes.len();
-        self.wishes.retain(|(known, _)| known != uid);
-        if self.wishes.len() < before {
+        if self.wishes.gone(uid) {
             self.due = Some(0);
         }
     }
 
     fn has(&self, uid: &str) -> bool {
-        self.wishes.iter().any(|(known, _)| known == uid)
+        self.wishes.has(uid)
     }
 
     fn keep(&mut self, uids: &[String]) {
-        let known = self.wishes.iter().map(|(uid, _)| uid.clone());
-        let lost: Vec<String> = known.filter(|uid| !uids.contains(uid)).collect();
-        for uid in lost {
-            self.gone(&uid);
+        if self.wishes.keep(uids) {
+            self.due = Some(0);
         }
     }
 }

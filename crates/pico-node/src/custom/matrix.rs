@@ -3,10 +3,9 @@
 
 use alloc::format;
 use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 
 use super::max7219::Display;
-use super::{Reports, STATUS, Said};
+use super::{Reports, STATUS, Said, Wishes};
 use crate::facts::Config;
 use crate::json::{Shape, Value};
 use crate::kinds::{IDENTITY, Resource};
@@ -37,7 +36,7 @@ pub(crate) const MATRIX: Shape = Shape::Keys(&[
 pub(crate) const MATRIX_EVENT: Shape = Shape::Keys(&[("type", Shape::All), ("object", MATRIX)]);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Text {
+pub(crate) struct Text {
     message: String,
     brightness: u8,
     /// Milliseconds a column; 0 if it does not move.
@@ -45,15 +44,12 @@ struct Text {
 }
 
 /// A message; in words what is wrong with it.
-type Wish = Result<Text, String>;
+pub(crate) type Wish = Result<Text, String>;
 
 /// The LEDMatrices of this node.
 #[derive(Debug)]
 pub(crate) struct Matrices {
-    node: String,
-    pub(crate) reports: Reports,
-    /// By the uid of the object, in the order of names.
-    wishes: Vec<(String, Wish)>,
+    pub(crate) wishes: Wishes<Wish>,
     /// What is shown, since when it moves, and how far it has come.
     shown: Option<(Text, Ms, u32)>,
     is_due: bool,
@@ -63,9 +59,7 @@ impl Matrices {
     /// Those of this node.
     pub(crate) fn new(node: &str) -> Self {
         Self {
-            node: node.into(),
-            reports: Reports::new("LEDMatrix", "ledmatrices"),
-            wishes: Vec::new(),
+            wishes: Wishes::new(node, Reports::new("LEDMatrix", "ledmatrices")),
             shown: None,
             is_due: false,
         }
@@ -100,7 +94,7 @@ impl Matrices {
     fn apply(&mut self, display: &mut Display<'_>, now: Ms, wall: Option<Wall>) {
         // Of several objects the first one by its name is shown.
         let mut wanted = None;
-        for (uid, wish) in &self.wishes {
+        for (uid, wish) in &self.wishes.all {
             let said = match wish {
                 _ if display.modules() == 0 => Said::refused(
                     "NoMatrix",
@@ -133,7 +127,7 @@ impl Matrices {
                     }
                 }
             };
-            self.reports.say(uid, said, wall);
+            self.wishes.reports.say(uid, said, wall);
         }
         match (wanted, &self.shown) {
             (Some(text), Some((shown, ..))) if shown == text => {}
@@ -172,44 +166,28 @@ fn wish(object: &Value) -> Wish {
 
 impl Resource for Matrices {
     fn path(&self) -> String {
-        self.reports.path()
+        self.wishes.reports.path()
     }
 
     fn put(&mut self, object: &Value, is_partial: bool) {
-        let uid = object.text(&["metadata", "uid"]);
-        let is_ours = !is_partial && object.text(&["spec", "nodeName"]) == self.node;
-        if !is_ours || !self.reports.put(object) {
-            return self.gone(uid);
+        if self.wishes.put(object, is_partial, wish) {
+            self.is_due = true;
         }
-        let wish = wish(object);
-        match self.wishes.iter_mut().find(|(known, _)| known == uid) {
-            Some((_, known)) if *known == wish => return,
-            Some((_, known)) => *known = wish,
-            None => {
-                let uids = self.wishes.iter().map(|(known, _)| known.as_str());
-                let at = self.reports.place(uids, uid);
-                self.wishes.insert(at, (uid.into(), wish));
-            }
-        }
-        self.is_due = true;
     }
 
     fn gone(&mut self, uid: &str) {
-        self.reports.gone(uid);
-        let before = self.wishes.len();
-        self.wishes.retain(|(known, _)| known != uid);
-        self.is_due |= self.wishes.len() < before;
+        if self.wishes.gone(uid) {
+            self.is_due = true;
+        }
     }
 
     fn has(&self, uid: &str) -> bool {
-        self.wishes.iter().any(|(known, _)| known == uid)
+        self.wishes.has(uid)
     }
 
     fn keep(&mut self, uids: &[String]) {
-        let known = self.wishes.iter().map(|(uid, _)| uid.clone());
-        let lost: Vec<String> = known.filter(|uid| !uids.contains(uid)).collect();
-        for uid in lost {
-            self.gone(&uid);
+        if self.wishes.keep(uids) {
+            self.is_due = true;
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Commands that take text apart.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex_lite::{Regex, RegexBuilder};
@@ -194,29 +196,25 @@ fn amount(call: &mut Call<'_>) -> Result<(Options, String, bool), i32> {
 }
 
 pub(super) fn head(machine: &mut Machine, call: &mut Call<'_>) -> i32 {
-    let (options, text, by_bytes) = match amount(call) {
-        Ok(read) => read,
-        Err(code) => return code,
-    };
-    let count: usize = text.trim_start_matches(['+', '-']).parse().unwrap_or(10);
-    let (inputs, all) = call.inputs(machine, &options.operands);
-    for (_, bytes) in inputs {
-        let pieces: Vec<&[u8]> = if by_bytes {
-            bytes.chunks(1).collect()
-        } else {
-            bytes.split_inclusive(|b| *b == b'\n').collect()
-        };
-        let end = if text.starts_with('-') {
-            pieces.len().saturating_sub(count)
-        } else {
-            count.min(pieces.len())
-        };
-        call.stdout.extend(pieces[..end].concat());
-    }
-    i32::from(!all)
+    part(machine, call, |sign, count, all| match sign {
+        Some('-') => 0..all.saturating_sub(count),
+        _ => 0..count.min(all),
+    })
 }
 
 pub(super) fn tail(machine: &mut Machine, call: &mut Call<'_>) -> i32 {
+    part(machine, call, |sign, count, all| match sign {
+        Some('+') => count.saturating_sub(1).min(all)..all,
+        _ => all.saturating_sub(count)..all,
+    })
+}
+
+/// Some of the lines or bytes of each input: which, by the sign and the number that are asked for, and by how many there are.
+fn part(
+    machine: &mut Machine,
+    call: &mut Call<'_>,
+    which: fn(Option<char>, usize, usize) -> Range<usize>,
+) -> i32 {
     let (options, text, by_bytes) = match amount(call) {
         Ok(read) => read,
         Err(code) => return code,
@@ -229,12 +227,8 @@ pub(super) fn tail(machine: &mut Machine, call: &mut Call<'_>) -> i32 {
         } else {
             bytes.split_inclusive(|b| *b == b'\n').collect()
         };
-        let begin = if text.starts_with('+') {
-            count.saturating_sub(1).min(pieces.len())
-        } else {
-            pieces.len().saturating_sub(count)
-        };
-        call.stdout.extend(pieces[begin..].concat());
+        let range = which(text.chars().next(), count, pieces.len());
+        call.stdout.extend(pieces[range].concat());
     }
     i32::from(!all)
 }

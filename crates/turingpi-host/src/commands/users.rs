@@ -96,15 +96,16 @@ pub(super) fn useradd(machine: &mut Machine, call: &mut Call<'_>) -> i32 {
     if !machine.add_user(name, &home, options.value('s').unwrap_or("/bin/bash")) {
         return call.fail(format!("user '{name}' already exists"), 9);
     }
-    for group in options
-        .value('G')
-        .unwrap_or_default()
-        .split(',')
-        .filter(|g| !g.is_empty())
-    {
+    join_groups(machine, name, options.value('G'));
+    0
+}
+
+/// `-G ONE,TWO`.
+fn join_groups(machine: &mut Machine, name: &str, groups: Option<&str>) {
+    let groups = groups.unwrap_or_default().split(',');
+    for group in groups.filter(|g| !g.is_empty()) {
         machine.add_to_group(name, group);
     }
-    0
 }
 
 pub(super) fn usermod(machine: &mut Machine, call: &mut Call<'_>) -> i32 {
@@ -123,14 +124,7 @@ pub(super) fn usermod(machine: &mut Machine, call: &mut Call<'_>) -> i32 {
         let name = options.operands.first().cloned().unwrap_or_default();
         return call.fail(format!("user '{name}' does not exist"), 6);
     };
-    for group in options
-        .value('G')
-        .unwrap_or_default()
-        .split(',')
-        .filter(|g| !g.is_empty())
-    {
-        machine.add_to_group(name, group);
-    }
+    join_groups(machine, name, options.value('G'));
     0
 }
 
