@@ -56,6 +56,28 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
+/// One Pico W with connections of its own, that acts upon Pods alone, keeps nothing and listens nowhere.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: 1,
+            prefix: "pico-".to_owned(),
+            profile: &pico_board::PICO_W,
+            shared: false,
+            pins_map: None,
+            kinds: Kinds::NONE,
+            time_server: None,
+            flash_dir: None,
+            trusted: Vec::new(),
+            spread_ms: 0,
+            client_authorities: Vec::new(),
+            registry: None,
+            serve: false,
+            seed: None,
+        }
+    }
+}
+
 /// Boards that run until this is dropped.
 pub struct Simulation {
     handle: Handle,

@@ -60,19 +60,8 @@ fn in_a_process_with_few(server: &str) {
     };
     let options = Options {
         nodes: 200,
-        prefix: "pico-".to_owned(),
-        profile: &pico_board::PICO_W,
-        shared: false,
-        pins_map: None,
-        kinds: pico_sim::Kinds::NONE,
-        time_server: None,
-        flash_dir: None,
-        trusted: Vec::new(),
-        spread_ms: 0,
-        client_authorities: Vec::new(),
-        serve: false,
         seed: Some(1),
-        registry: None,
+        ..Options::default()
     };
     // before the boards: they leave no descriptor for it
     let runtime = tokio::runtime::Builder::new_current_thread()

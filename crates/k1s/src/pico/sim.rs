@@ -107,20 +107,10 @@ impl pico_sim::Registry for Registries {
 /// Boards as they are unless said otherwise.
 pub(super) fn defaults() -> Options {
     Options {
-        nodes: 1,
-        prefix: "pico-".to_owned(),
-        profile: &pico_board::PICO_W,
-        shared: false,
-        pins_map: None,
         kinds: Kinds::ALL,
-        time_server: None,
-        flash_dir: None,
-        trusted: Vec::new(),
-        spread_ms: 0,
-        client_authorities: Vec::new(),
         serve: true,
-        seed: None,
         registry: Some(Arc::new(Registries { plain_http: false })),
+        ..Options::default()
     }
 }
 

@@ -66,20 +66,8 @@ pub(crate) struct World {
 /// One board with connections of its own, the same in every run.
 pub(crate) fn options(seed: u64) -> Options {
     Options {
-        nodes: 1,
-        prefix: "pico-".to_owned(),
-        profile: &pico_board::PICO_W,
-        shared: false,
-        pins_map: None,
-        kinds: pico_sim::Kinds::NONE,
-        time_server: None,
-        flash_dir: None,
-        trusted: Vec::new(),
-        spread_ms: 0,
-        client_authorities: Vec::new(),
-        serve: false,
         seed: Some(seed),
-        registry: None,
+        ..Options::default()
     }
 }
 
