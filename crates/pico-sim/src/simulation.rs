@@ -13,6 +13,7 @@ use pico_board::Profile;
 use pico_eci::PublicKey;
 use pico_flash::FlashFile;
 use pico_node::Kinds;
+use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -122,7 +123,7 @@ impl Simulation {
     /// Switches the boards on.
     ///
     /// # Errors
-    /// When a flash cannot be read, the system gives no threads, or no certificate can be made.
+    /// When a flash cannot be read, the system gives no threads or open files, or no certificate can be made.
     pub fn start(api: Api, options: &Options) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
@@ -136,10 +137,20 @@ impl Simulation {
         for (n, share) in boards.shares.into_iter().enumerate() {
             parts[n % threads].push(share);
         }
+        // all of them before a board runs: boards take what files may still be opened
+        let runtimes = parts
+            .iter()
+            .map(|_| {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+            })
+            .collect::<std::io::Result<Vec<_>>>()?;
         let threads = parts
             .into_iter()
+            .zip(runtimes)
             .enumerate()
-            .map(|(n, shares)| {
+            .map(|(n, (shares, runtime))| {
                 let stop = stop.clone();
                 let part = Boards {
                     handle: handle.clone(),
@@ -149,7 +160,7 @@ impl Simulation {
                 };
                 std::thread::Builder::new()
                     .name(format!("boards-{n}"))
-                    .spawn(move || boards_of_a_thread(part, &stop))
+                    .spawn(move || boards_of_a_thread(&runtime, part, &stop))
             })
             .collect::<std::io::Result<_>>()?;
         Ok(Self {
@@ -193,17 +204,7 @@ fn identity(name: &str) -> u64 {
     hash
 }
 
-fn boards_of_a_thread(boards: Boards, stop: &Notify) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
-        boards
-            .handle
-            .troubles
-            .say("too many open files: a thread of boards cannot wait for its sockets".to_owned());
-        return;
-    };
+fn boards_of_a_thread(runtime: &Runtime, boards: Boards, stop: &Notify) {
     runtime.block_on(async {
         tokio::select! {
             () = boards.run() => {}
