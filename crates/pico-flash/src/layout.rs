@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How a chip is divided: six areas, computed from its real size.
 //!
-//! A firmware slot takes 13/64 of the chip (416 KiB of 2 MiB, which holds a Wi-Fi firmware with the engine) and at most
-//! 4 MiB. Of the rest the image store takes 2/5, manifests 1/8, data 1/3, each up to a limit; logs have what is left. The
+//! A firmware slot takes 9/32 of the chip (576 KiB of 2 MiB: the node's crates, drivers and a network, without the radio's own
+//! firmware, which both slots share) and at most 4 MiB. Of the rest the image store takes 2/5, manifests 1/8, data 1/3, each up to a limit; logs have what is left. The
 //! limits are those of the 2 GiB board, whose table is therefore 4, 4, 8, 16, 224 and 1792 MiB.
 
 use core::fmt;
@@ -87,7 +87,7 @@ impl Layout {
         }
         let total = u64::from(geometry.capacity);
         let whole = |bytes: u64, limit: u64| (bytes.min(limit) / sector).max(4) * sector;
-        let firmware = whole(total * 13 / 64, 4 * MIB);
+        let firmware = whole(total * 9 / 32, 4 * MIB);
         let rest = total - 2 * firmware;
         let images = whole(rest * 2 / 5, 8 * MIB);
         let manifests = whole(rest / 8, 16 * MIB);
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn tables() {
-        assert_eq!(kib(2 << 20), [416, 416, 484, 152, 404, 176]);
-        assert_eq!(kib(4 << 20), [832, 832, 972, 304, 808, 348]);
+        assert_eq!(kib(2 << 20), [576, 576, 356, 112, 296, 132]);
+        assert_eq!(kib(4 << 20), [1152, 1152, 716, 224, 596, 256]);
         assert_eq!(kib(2 << 30), [4096, 4096, 8192, 16_384, 229_376, 1_835_008]);
-        assert_eq!(kib(256 << 10), [52, 52, 60, 16, 48, 28]);
+        assert_eq!(kib(256 << 10), [72, 72, 44, 16, 36, 16]);
     }
 
     #[test]

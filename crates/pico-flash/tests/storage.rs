@@ -75,7 +75,7 @@ fn values_manifests_and_owners() {
 
 #[test]
 fn a_full_area_says_so_and_removing_makes_room() {
-    let mut device = chip(256);
+    let mut device = chip(344);
     let mut keys = 0_u32;
     while device
         .write_data("pod", &keys.to_le_bytes(), &[1; 500], u32::MAX)
@@ -111,7 +111,7 @@ fn a_full_area_says_so_and_removing_makes_room() {
 
 #[test]
 fn wear_is_level() {
-    let mut device = chip(256);
+    let mut device = chip(344);
     // some data that never changes, and one key that does all the time
     for key in 0..20_u8 {
         device
@@ -138,7 +138,7 @@ fn wear_is_level() {
 
 #[test]
 fn images_are_found_replaced_and_collected() {
-    let mut device = chip(256);
+    let mut device = chip(344);
     let digest = |number: u8| Digest([number; 32]);
     let put = |device: &mut Storage<SimFlash>, number: u8, reference: &str, length: usize| {
         device.put_image(
@@ -192,7 +192,7 @@ fn images_are_found_replaced_and_collected() {
 
 #[test]
 fn logs_roll_and_keep_the_newest() {
-    let mut device = chip(256);
+    let mut device = chip(344);
     for line in 0..1_000_u64 {
         device
             .append_log(
@@ -304,7 +304,7 @@ fn a_new_firmware_proves_itself_or_is_left() {
         "a late confirmation changes nothing"
     );
     assert_eq!(
-        device.stage_firmware("v6", &mut vec![0; 500 * 1024].as_slice()),
+        device.stage_firmware("v6", &mut vec![0; 600 * 1024].as_slice()),
         Err(Error::TooLarge)
     );
 }
@@ -323,7 +323,7 @@ proptest! {
     /// Whatever is written, removed and restarted: what is read is what a map would have.
     #[test]
     fn behaves_as_a_map(steps in proptest::collection::vec((0..5_u8, 0..12_u8, 0..1500_usize), 1..250)) {
-        let mut device = chip(256);
+        let mut device = chip(344);
         let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
         for (index, (what, key, length)) in steps.into_iter().enumerate() {
             match what {

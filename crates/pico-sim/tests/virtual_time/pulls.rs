@@ -226,7 +226,7 @@ fn what_was_pulled_and_is_not_in_use_makes_room() {
             pass(MINUTE).await;
             let node = world.call("GET", "/api/v1/nodes/pico-0", None).await;
             let images = node["status"]["images"].to_string();
-            // 484 KiB hold eight of them, or seven and what the board came with.
+            // 356 KiB hold a few of them and what the board came with.
             for (image, is_there) in [(&names[0], true), (&names[1], false), (&names[11], true)] {
                 assert_eq!(
                     images.contains(&format!("\"{image}\"")),
