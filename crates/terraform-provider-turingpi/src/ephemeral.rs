@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What lasts for one run and is in no state.
 
+mod kubeconfig;
+
 use std::sync::Arc;
 
 use tfplugin::{Attribute, Block, Ephemeral, EphemeralResource, Schema, Type, Value, async_trait};
@@ -9,7 +11,10 @@ use crate::session::Session;
 
 /// All ephemeral resources, by type name.
 pub(crate) fn all(session: &Session) -> Vec<(&'static str, Arc<dyn EphemeralResource>)> {
-    vec![("turingpi_token", Arc::new(Token(session.clone())))]
+    vec![
+        ("turingpi_token", Arc::new(Token(session.clone()))),
+        ("turingpi_kubeconfig", Arc::new(kubeconfig::FromModule)),
+    ]
 }
 
 /// The token of a session with the BMC, for other tools.

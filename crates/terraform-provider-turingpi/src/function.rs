@@ -4,9 +4,10 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use base64::Engine as _;
 use tfplugin::{Function, FunctionError, Parameter, Signature, Type, Value};
 use turingpi_bmc::Slot;
+
+use crate::kubeconfig::Kubeconfig;
 
 /// All functions, by name.
 pub(crate) fn all() -> Vec<(&'static str, Arc<dyn Function>)> {
@@ -119,71 +120,16 @@ impl Function for ParseKubeconfig {
     }
 
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
+        let wrong = |text: String| FunctionError::argument(0, text);
         let text = arguments[0].as_str().unwrap_or_default();
-        // the text holds keys: it is not shown
-        let config = k1s_core::yaml::read(text.as_bytes()).map_err(|e| {
-            FunctionError::argument(0, format!("not a kubeconfig: line {}", e.line()))
-        })?;
-        let named = |list: &str, name: &str, inner: &str| {
-            config
-                .get(list)?
-                .as_array()?
-                .iter()
-                .find(|entry| entry.get("name").and_then(|n| n.as_str()) == Some(name))?
-                .get(inner)
-                .cloned()
-        };
-        let wrong =
-            |what: &str| FunctionError::argument(0, format!("the kubeconfig has no {what}"));
-        let current = config
-            .get("current-context")
-            .and_then(|c| c.as_str())
-            .filter(|c| !c.is_empty())
-            .ok_or_else(|| wrong("current-context"))?;
-        let context = named("contexts", current, "context")
-            .ok_or_else(|| wrong("such context as its current-context"))?;
-        let part = |name: &str| {
-            context
-                .get(name)
-                .and_then(|v| v.as_str())
-                .unwrap_or_default()
-        };
-        let cluster = named("clusters", part("cluster"), "cluster")
-            .ok_or_else(|| wrong("such cluster as its context names"))?;
-        let user = named("users", part("user"), "user").unwrap_or_default();
-        let text = |of: &serde_json::Value, name: &str| {
-            of.get(name).and_then(|v| v.as_str()).map(str::to_owned)
-        };
-        let pem = |of: &serde_json::Value, name: &str| -> Result<Option<String>, FunctionError> {
-            match text(of, name) {
-                None => Ok(None),
-                Some(encoded) => base64::engine::general_purpose::STANDARD
-                    .decode(encoded.trim())
-                    .ok()
-                    .and_then(|bytes| String::from_utf8(bytes).ok())
-                    .map(Some)
-                    .ok_or_else(|| {
-                        FunctionError::argument(
-                            0,
-                            format!("{name} of the kubeconfig is not base64 of text"),
-                        )
-                    }),
-            }
-        };
-        Ok(Value::object([
-            ("host", Value::from(text(&cluster, "server"))),
-            (
-                "cluster_ca_certificate",
-                Value::from(pem(&cluster, "certificate-authority-data")?),
-            ),
-            (
-                "client_certificate",
-                Value::from(pem(&user, "client-certificate-data")?),
-            ),
-            ("client_key", Value::from(pem(&user, "client-key-data")?)),
-            ("token", Value::from(text(&user, "token"))),
-            ("context", Value::from(current)),
-        ]))
+        let config = Kubeconfig::read(text).map_err(wrong)?;
+        let others = [
+            ("host", Value::from(config.server())),
+            ("token", config.token()),
+            ("context", Value::from(config.context())),
+        ];
+        let pems = config.pems().map_err(wrong)?;
+        Ok(Value::object(others.into_iter().chain(pems)))
     }
 }
 

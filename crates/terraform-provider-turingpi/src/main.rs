@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Terraform and OpenTofu provider for Turing Pi boards.
 //!
-//! Schemas and the mapping between them and `turingpi-bmc`; the protocol is `tfplugin`'s. Nothing is contacted before something is read or
+//! Schemas and the mapping between them and `turingpi-bmc` and `turingpi-ssh`; the protocol is `tfplugin`'s. Nothing is contacted before something is read or
 //! changed, so a plan is possible while a board is down.
 
 mod action;
@@ -11,11 +11,13 @@ mod data;
 mod ephemeral;
 mod function;
 mod image;
+mod kubeconfig;
 mod list;
 mod provider;
 mod report;
 mod resource;
 mod session;
+mod ssh;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Errors of a board for the user: what failed, why, and what to do.
 
-use std::error::Error as _;
-
 use tfplugin::{Diagnostics, Path};
 use turingpi_bmc::Error;
 
@@ -30,6 +28,11 @@ pub(crate) fn unread(diagnostics: &mut Diagnostics, what: &str, error: &Error) {
 
 /// The whole chain, then what to do.
 pub(crate) fn detail(error: &Error) -> String {
+    chain(error, error.hint())
+}
+
+/// An error with its causes, then what to do.
+pub(crate) fn chain(error: &dyn std::error::Error, hint: Option<&str>) -> String {
     let mut text = capitalized(&error.to_string());
     let mut cause = error.source();
     while let Some(e) = cause {
@@ -38,7 +41,7 @@ pub(crate) fn detail(error: &Error) -> String {
         cause = e.source();
     }
     text.push('.');
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = hint {
         text.push_str("\n\n");
         text.push_str(&capitalized(hint));
         text.push('.');
