@@ -9,7 +9,7 @@ functions, ephemeral resources) is left out for it, by its version. The last lin
 """
 import argparse, hashlib, json, os, re, subprocess, sys, tempfile
 
-import terraform_language, terraform_faults, terraform_migration
+import terraform_faults, terraform_kubeconfig, terraform_language, terraform_migration
 from terraform_cli import ADDRESS, Board, Cli, check, head, results, version
 
 GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "crates/terraform-provider-turingpi/testdata/schema.json")
@@ -282,6 +282,7 @@ def main():
     ap.add_argument("--k1s", required=True)
     ap.add_argument("--provider", required=True)
     ap.add_argument("--notes", help="the example provider of the crate tfplugin, to be run as well")
+    ap.add_argument("--sshd", default="", help="a directory in which sshd is looked for first")
     ap.add_argument("--cli", action="append", required=True)
     a = ap.parse_args()
     k1s, provider = os.path.abspath(a.k1s), os.path.abspath(a.provider)
@@ -304,6 +305,7 @@ def main():
                     terraform_language.run(cli, board, what, tofu, number, k1s)
                 terraform_migration.run(cli, board, what, tofu, number)
                 terraform_faults.run(cli, board, what, tofu, number, k1s)
+                terraform_kubeconfig.run(cli, k1s, what, tofu, number, a.sshd and os.path.abspath(a.sshd))
                 mirror(program, provider, board, what)
                 if a.notes:
                     notes(program, os.path.abspath(a.notes), board, what)

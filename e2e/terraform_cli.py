@@ -20,13 +20,13 @@ def check(name, ok, notes=""):
 class Board:
     """A simulated board, and a way behind the client's back."""
 
-    def __init__(self, k1s, dir, *flags):
+    def __init__(self, k1s, dir, *flags, env=None):
         os.makedirs(dir, exist_ok=True)
         self.certificate = os.path.join(dir, "board.pem")
         self.process = subprocess.Popen(
             [k1s, "board", "sim", "--listen", "127.0.0.1:0", "--certificate-file", self.certificate,
              *(flags or ("--speed", "100", "--emmc-mib-per-second", "0"))],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
         line = self.process.stdout.readline()
         self.url = line.split()[-1]
         self.token = None

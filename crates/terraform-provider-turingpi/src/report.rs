@@ -57,10 +57,14 @@ pub(crate) fn stopped(diagnostics: &mut Diagnostics, what: &str) {
     );
 }
 
+/// A sentence from its beginning; one that begins with a name of something else than words stays as it is.
 fn capitalized(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
     let mut chars = text.chars();
     match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
+        Some(first) if word.chars().all(char::is_alphabetic) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
     }
 }

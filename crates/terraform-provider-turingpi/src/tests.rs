@@ -3,6 +3,7 @@
 
 mod defects;
 mod faults;
+mod kubeconfig;
 mod pages;
 mod predecessor;
 mod resources;

@@ -466,7 +466,7 @@ impl Core {
         Ok((state, told))
     }
 
-    /// Opens an ephemeral resource.
+    /// Validates a configuration of an ephemeral resource and opens it.
     ///
     /// # Errors
     /// When it cannot be opened, or there is none of this name.
@@ -474,16 +474,26 @@ impl Core {
         let resource = self.0.ephemeral.get(type_name);
         let resource = resource.ok_or_else(|| instead("ephemeral resource", type_name))?;
         let of = resource.schema().value_type();
+        let config = encode(&rules::configured(&config, &of)?, &of)?;
+        let request = ValidateConfigRequest {
+            type_name: type_name.to_owned(),
+            config: config.clone(),
+            client_capabilities: Some(CAPABLE),
+        };
+        let validated = self.0.validate_ephemeral_resource_config(request).await?;
+        heard(validated.diagnostics)?;
         let response = self
             .0
             .open_ephemeral_resource(OpenEphemeralResourceRequest {
                 type_name: type_name.to_owned(),
-                config: encode(&rules::configured(&config, &of)?, &of)?,
+                config,
                 client_capabilities: Some(CAPABLE),
             })
             .await?;
         let told = heard(response.diagnostics)?;
-        Ok((decode(response.result.as_ref(), &of)?, told))
+        let result = decode(response.result.as_ref(), &of)?;
+        rules::wholly_known(&result)?;
+        Ok((result, told))
     }
 
     /// Invokes an action: its progress, in order.

@@ -128,7 +128,7 @@ pub enum Error {
         path: String,
     },
     /// The user may not read a file, neither itself nor by `sudo`.
-    #[error("{user} may not read {path} on {address}, and sudo does not help: {why}")]
+    #[error("{path} on {address} may not be read by {user}, and sudo does not help: {why}")]
     Denied {
         /// The host.
         address: String,
@@ -184,7 +184,7 @@ impl Error {
                 "SSH_AUTH_SOCK must name the socket of a running agent that holds a key: ssh-add -l lists them"
             }
             Self::Refused { .. } => {
-                "see whether the user is right and has the key in its authorized_keys"
+                "see whether user and password are right, and whether the user has the key in its authorized_keys"
             }
             Self::Denied { .. } => {
                 "log in as root, or let the user run sudo without a password, or give its password"
@@ -198,6 +198,9 @@ impl Error {
 pub(crate) fn words(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    let last = last.unwrap_or("it says nothing").trim();
+    let last = last
+        .unwrap_or("it says nothing")
+        .trim()
+        .trim_end_matches('.');
     last.chars().filter(|c| !c.is_control()).take(200).collect()
 }

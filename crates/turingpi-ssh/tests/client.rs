@@ -41,17 +41,18 @@ async fn module(user: &str) -> (Board, tempfile::TempDir) {
 async fn boot(board: &Board, user: &str) {
     let image = format!("os: Testix 1.0\nuser: {user}\npassword: secret\n");
     std::fs::write(board.emmc(1), image).unwrap();
-    start(board).await;
+    switch(board, true).await;
 }
 
-async fn start(board: &Board) {
-    board.set_power(1, true);
+/// Switches the module, until it answers or refuses connections.
+async fn switch(board: &Board, on: bool) {
+    board.set_power(1, on);
     let at = board.ssh_address(1).unwrap();
     let begun = Instant::now();
-    while tokio::net::TcpStream::connect(at).await.is_err() {
+    while tokio::net::TcpStream::connect(at).await.is_ok() != on {
         assert!(
             begun.elapsed() < 300 * SECOND,
-            "the module does not come up"
+            "the module does not come to that"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -252,8 +253,8 @@ async fn a_host_key_is_checked_before_anything_is_said() {
     )
     .await;
     assert_eq!(removed, Status::Exit(0));
-    board.set_power(1, false);
-    start(&board).await;
+    switch(&board, false).await;
+    switch(&board, true).await;
     for trust in [
         Trust::KnownHosts(file.clone()),
         Trust::FirstUse(file.clone()),
@@ -308,7 +309,7 @@ async fn commands() {
     let endless = Command::new("a wait", "sleep 1000000");
     let (e, ()) = tokio::join!(client.run(&endless), async {
         assert_eq!(run(&client, "echo up").await.1, "up\n");
-        board.set_power(1, false);
+        switch(&board, false).await;
     });
     let e = e.unwrap_err();
     assert!(matches!(e, Error::Lost { .. }) && e.is_unreachable(), "{e}");
