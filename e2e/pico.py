@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated boards as nodes, from the outside: kubectl on one side, the pins of the boards on the other.
 
-    e2e/pico.py K1S KUBECTL KUBECONFIG DIRECTORY [--bind] [--registry ADDRESS]
+    e2e/pico.py K1S KUBECTL KUBECONFIG DIRECTORY [--bind] [--registry ADDRESS] [--private ADDRESS]
 
 The boards are those of `k1s pico sim --nodes 2 --kubeconfig KUBECONFIG --socket DIRECTORY/pico.sock`, on any cluster. With --bind
 pods are put on their nodes by hand, for a cluster without a scheduler such as that of bench/peer. With --registry an image is
-pulled from there, own/blink:v9, which is signed with a key that the boards trust.
+pulled from there, own/blink:v9, which is signed with a key that the boards trust; with --private own/secret:v9, from one that
+wants the user me with the password hunter2.
 """
 import datetime
 import json
@@ -26,6 +27,7 @@ k1s, kubectl, kubeconfig, directory = sys.argv[1:5]
 # where no scheduler runs
 bind_by_hand = "--bind" in sys.argv[5:]
 registry = sys.argv[sys.argv.index("--registry") + 1] if "--registry" in sys.argv[5:] else None
+private = sys.argv[sys.argv.index("--private") + 1] if "--private" in sys.argv[5:] else None
 socket = f"{directory}/pico.sock"
 passed = failed = 0
 
@@ -66,12 +68,15 @@ def until(what, check):
 def kubelet(name, path):
     # its certificate is its own; that it is the one the Node names is the API server's business
     context = ssl._create_unverified_context()
-    with urllib.request.urlopen(f"https://127.0.0.1:{board(name)['port']}{path}", timeout=30, context=context) as answer:
-        return answer.read().decode()
+    try:
+        with urllib.request.urlopen(f"https://127.0.0.1:{board(name)['port']}{path}", timeout=30, context=context) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
 
 
-def apply(name, image, node, limits=None, more=None, **container):
-    spec = {"nodeName": node, "terminationGracePeriodSeconds": 2,
+def apply(name, image, node, limits=None, more=None, spec=None, **container):
+    spec = {"nodeName": node, "terminationGracePeriodSeconds": 2, **(spec or {}),
             "containers": [{"name": "c", "image": image, "resources": {"limits": limits or {}}, **container}]}
     metadata = {"name": name}
     metadata.update(more or {})
@@ -90,7 +95,13 @@ def two_boards_are_ready():
     assert any(t["key"] == "pico.io/embedded-workload" for t in node["spec"]["taints"]), node["spec"]
     kube("get", "lease", "-n", "kube-node-lease", "pico-0", "pico-1")
     assert "containerRuntimeVersion" in json.dumps(node), node
-    assert kubelet("pico-0", "/healthz") == "ok" and "# TYPE" in kubelet("pico-0", "/metrics/resource")
+    # anybody is told that it is well; everything else is for the API server
+    assert kubelet("pico-0", "/healthz") == (200, "ok") and kubelet("pico-0", "/readyz") == (200, "ok")
+    for path in ("/pods", "/containerLogs/default/blink/blink", "/metrics", "/metrics/resource", "/stats/summary", "/configz", "/pico/status"):
+        assert kubelet("pico-0", path)[0] == 401, (path, kubelet("pico-0", path))
+    if not bind_by_hand:
+        # a kube-apiserver is no proxy to addresses of loopback
+        assert "# TYPE" in kube("get", "--raw", "/api/v1/nodes/pico-0/proxy/metrics/resource")
 
 
 def blink_is_scheduled_and_blinks():
@@ -205,6 +216,21 @@ def an_image_from_a_registry():
     apply("never", f"{registry}/own/other:v1", "pico-1", imagePullPolicy="Never")
     until("nothing is pulled", lambda: waiting("never").get("reason") == "ErrImageNeverPull")
     kube("delete", "pod", "digest", "none", "never", "--timeout=60s")
+
+
+def an_image_from_a_private_registry():
+    image = f"{private}/own/secret:v9"
+    state = lambda name: pod(name)["status"].get("containerStatuses", [{}])[0].get("state", {})
+    kube("create", "secret", "docker-registry", "own", f"--docker-server={private}", "--docker-username=me", "--docker-password=hunter2")
+    apply("stranger", image, "pico-1", {"pico.io/led": 1}, imagePullPolicy="Always")
+    until("it is refused", lambda: "the registry says 401" in state("stranger").get("waiting", {}).get("message", ""))
+    kube("delete", "pod", "stranger", "--timeout=60s")
+    apply("known", image, "pico-1", {"pico.io/led": 1}, spec={"imagePullSecrets": [{"name": "none"}, {"name": "own"}]}, imagePullPolicy="Always")
+    kube("wait", "--for=condition=Ready", "pod/known", "--timeout=60s")
+    said = kube("describe", "pod", "known")
+    assert "Unable to retrieve some image pull secrets (none)" in said and "hunter2" not in said, said
+    kube("delete", "pod", "known", "--timeout=60s")
+    kube("delete", "secret", "own")
 
 
 def post(port, path):
@@ -387,7 +413,7 @@ def time_from_a_server():
 
 
 for check in (two_boards_are_ready, blink_is_scheduled_and_blinks, pins_are_held_and_free_again, limits_and_images,
-              an_image_of_ones_own, *([an_image_from_a_registry] if registry else []), ports_of_containers_and_services, a_button_is_an_ingress, kinds_of_ones_own,
+              an_image_of_ones_own, *([an_image_from_a_registry] if registry else []), *([an_image_from_a_private_registry] if private else []), ports_of_containers_and_services, a_button_is_an_ingress, kinds_of_ones_own,
               a_firmware_that_hangs_is_reset, time_from_a_server, power_and_link_come_back):
     try:
         check()

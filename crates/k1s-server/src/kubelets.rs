@@ -26,23 +26,22 @@ use crate::pki::KeyedCertificate;
 /// How long a kubelet may take to accept a connection, and then to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Kubelets are reached over the network, by a server that shows them this certificate; without one they let nobody run commands.
-/// A runtime with timers and sockets must run where the API is called.
+/// Kubelets are reached over the network, and shown the certificate that this gives, which is asked for with each request; or the
+/// request fails with why there is none. A runtime with timers and sockets must run where the API is called.
 #[must_use]
-pub fn over_network(certificate: Option<KeyedCertificate>) -> NodeAccess {
-    let certificate = certificate.map(Arc::new);
-    NodeAccess::new(Arc::new(OverNetwork { certificate }))
+pub fn over_network(
+    certificate: impl Fn() -> Result<Arc<KeyedCertificate>, String> + Send + Sync + 'static,
+) -> NodeAccess {
+    NodeAccess::new(Arc::new(OverNetwork(Box::new(certificate))))
 }
 
-struct OverNetwork {
-    certificate: Option<Arc<KeyedCertificate>>,
-}
+struct OverNetwork(Box<dyn Fn() -> Result<Arc<KeyedCertificate>, String> + Send + Sync>);
 
 impl Kubelets for OverNetwork {
     fn send(&self, kubelet: Kubelet, request: Request<Bytes>) -> KubeletAnswer {
-        let own = self.certificate.clone();
+        let own = (self.0)();
         Box::pin(async move {
-            match timeout(PATIENCE, answer(&kubelet, own.as_deref(), request)).await {
+            match timeout(PATIENCE, answer(&kubelet, &*own?, request)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
             }
@@ -52,7 +51,7 @@ impl Kubelets for OverNetwork {
 
 async fn answer(
     kubelet: &Kubelet,
-    own: Option<&KeyedCertificate>,
+    own: &KeyedCertificate,
     request: Request<Bytes>,
 ) -> Result<Response<Body>, String> {
     let stream = TcpStream::connect((kubelet.host.as_str(), kubelet.port))
@@ -94,19 +93,15 @@ async fn answer(
     }))
 }
 
-fn client(trust: Trust, own: Option<&KeyedCertificate>) -> Result<ClientConfig, String> {
+fn client(trust: Trust, own: &KeyedCertificate) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
+    ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }));
-    match own {
-        None => Ok(builder.with_no_client_auth()),
-        Some(own) => builder
-            .with_client_auth_cert(vec![own.certificate.clone()], own.key.clone_key())
-            .map_err(|e| e.to_string()),
-    }
+        .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }))
+        .with_client_auth_cert(vec![own.certificate.clone()], own.key.clone_key())
+        .map_err(|e| e.to_string())
 }
 
 /// Compares the certificate with what the Node says; that the other side has its key is checked as ever.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The API of a local store, for a command that asks it in this process: no server, no socket, one thread.
 
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Result;
@@ -10,7 +12,7 @@ use k1s_cli::error::Error;
 use k1s_cli::flag::Parsed;
 use k1s_cli::transport::Transport;
 use k1s_cli::transport::service::InProcess;
-use k1s_server::pki::{Kept, Pki};
+use k1s_server::pki::{Kept, KeyedCertificate, Pki};
 
 use crate::place;
 
@@ -18,6 +20,15 @@ use crate::place;
 pub(crate) fn transport(flags: &Parsed) -> k1s_cli::error::Result<Rc<dyn Transport>> {
     let api = open(flags).map_err(|e| Error::message(format!("{e:#}")))?;
     Ok(Rc::new(InProcess::new(api.identified(Identity::admin()))))
+}
+
+/// What is shown to kubelets, made for a command that asks one.
+fn kubelet_client(directory: &Path) -> std::result::Result<Arc<KeyedCertificate>, String> {
+    let now = SystemTime::now();
+    Pki::open(directory, now)
+        .and_then(|pki| pki.kubelet_client(now))
+        .map(Arc::new)
+        .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 fn open(flags: &Parsed) -> Result<Api> {
@@ -36,7 +47,7 @@ fn open(flags: &Parsed) -> Result<Api> {
         tenant: flags.text("tenant").to_owned(),
         root_ca: kept.ca_pem,
         token_key: crate::server::token_key(kept.service_account_key_der),
-        node_access: k1s_server::kubelets::over_network(None),
+        node_access: k1s_server::kubelets::over_network(move || kubelet_client(&directory)),
         background: false,
         ..Options::default()
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `k1s pico`: simulated boards as nodes of any cluster, what is seen and done at their pins, and the images that they run.
 
+mod clients;
 mod control;
 mod eci;
 mod pins;

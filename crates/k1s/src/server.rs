@@ -128,11 +128,12 @@ fn serve(flags: &Parsed, announce: impl FnOnce(&Ready) -> Result<()>) -> Result<
                 Pki::open(&directory, now)?,
             ),
         };
+        let kubelet_client = Arc::new(pki.kubelet_client(now)?);
         let options = Options {
             tenant: flags.text("tenant").to_owned(),
             root_ca: pki.ca_pem().to_owned(),
             token_key: token_key(pki.service_account_key_der()),
-            node_access: k1s_server::kubelets::over_network(Some(pki.kubelet_client(now)?)),
+            node_access: k1s_server::kubelets::over_network(move || Ok(kubelet_client.clone())),
             background: true,
             ..Options::default()
         };

@@ -425,7 +425,10 @@ impl Agent {
                 {
                     self.endpoints_found(&slice);
                 }
-                Some(Taken::Document(value) | Taken::Partial(value) | Taken::Item(value)) => {
+                Some(taken) => {
+                    exchange.is_partial = matches!(taken, Taken::Partial(_));
+                    let (Taken::Document(value) | Taken::Partial(value) | Taken::Item(value)) =
+                        taken;
                     exchange.answer = Some(value);
                 }
             }

@@ -20,8 +20,9 @@ use crate::runtime::ImageError;
 
 /// Fetches images for a board.
 pub trait Fetch {
-    /// Begins to fetch an image, or says what became of it. What has come is handed out once.
-    fn fetch(&mut self, name: &str) -> Fetched;
+    /// Begins to fetch an image, or says what became of it. What has come is handed out once. `secrets` are documents with
+    /// credentials for registries, as a Secret's `.dockerconfigjson` or `.dockercfg` has them.
+    fn fetch(&mut self, name: &str, secrets: &[&[u8]]) -> Fetched;
 }
 
 /// What became of an image that is fetched.
@@ -167,13 +168,18 @@ impl<B: Board, F: NorFlash, E: Engine> BoardRuntime<B, F, E> {
     }
 
     /// Fetches an image, verifies it and stores it. Says whether that is done.
-    pub(crate) fn take_in(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError> {
+    pub(crate) fn take_in(
+        &mut self,
+        name: &str,
+        in_use: &[String],
+        secrets: &[&[u8]],
+    ) -> Result<bool, ImageError> {
         let Some(fetch) = &mut self.fetch else {
             return Err(ImageError::Unavailable(
                 "nobody fetches images for this board".into(),
             ));
         };
-        let mut bundle = match fetch.fetch(name) {
+        let mut bundle = match fetch.fetch(name, secrets) {
             Fetched::Pending => return Ok(false),
             Fetched::Failed(why) => return Err(ImageError::Unavailable(why)),
             Fetched::Bundle(bundle) => bundle,

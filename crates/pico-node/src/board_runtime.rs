@@ -247,8 +247,13 @@ impl<B: Board, F: NorFlash, E: Engine> Runtime for BoardRuntime<B, F, E> {
         })
     }
 
-    fn pull(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError> {
-        self.take_in(name, in_use)
+    fn pull(
+        &mut self,
+        name: &str,
+        in_use: &[String],
+        secrets: &[&[u8]],
+    ) -> Result<bool, ImageError> {
+        self.take_in(name, in_use, secrets)
     }
 
     fn image_names(&mut self) -> Vec<String> {

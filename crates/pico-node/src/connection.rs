@@ -42,6 +42,8 @@ pub(crate) struct Exchange<P> {
     pub(crate) head: Option<Head>,
     pub(crate) reader: Option<Reader>,
     pub(crate) answer: Option<Value>,
+    /// Whether there was more in it than is read.
+    pub(crate) is_partial: bool,
     /// By when the next byte must have come.
     pub(crate) until: Ms,
 }
@@ -158,6 +160,7 @@ impl<P> Connection<P> {
             head: None,
             reader: None,
             answer: None,
+            is_partial: false,
             until,
         }));
     }

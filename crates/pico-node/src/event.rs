@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events to the API: a few wait to be sent, equal ones are counted, and the oldest go when there are too many.
 
+use alloc::borrow::Cow;
 use alloc::borrow::ToOwned as _;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -48,7 +49,7 @@ impl About {
 #[derive(Debug, Clone)]
 struct Event {
     about: About,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: String,
     is_warning: bool,
     count: u32,
@@ -70,10 +71,11 @@ impl Events {
         &mut self,
         about: About,
         is_warning: bool,
-        reason: &'static str,
+        reason: impl Into<Cow<'static, str>>,
         message: String,
         now: Option<Wall>,
     ) {
+        let reason = reason.into();
         if let Some(same) = self
             .waiting
             .iter_mut()
@@ -142,7 +144,7 @@ impl Events {
                 o.text_if("uid", &event.about.uid);
                 o.text_if("fieldPath", &event.about.field);
             });
-            o.text("reason", event.reason);
+            o.text("reason", &event.reason);
             o.text("message", &event.message);
             o.text(
                 "type",

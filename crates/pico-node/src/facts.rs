@@ -26,6 +26,8 @@ pub struct Config {
     pub kubelet_port: u16,
     /// The SHA-256 of the certificate that is presented on that port, in hexadecimal digits; empty if there is none.
     pub kubelet_certificate: String,
+    /// Whether anybody may read figures on that port: `/metrics`, `/metrics/resource` and `/stats/summary`.
+    pub open_metrics: bool,
     /// What the board has.
     pub hardware: Hardware,
     /// A number that no other board has.

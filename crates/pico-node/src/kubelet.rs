@@ -2,7 +2,7 @@
 //! The kubelet API of this node: health, pods, logs, figures, and a fixed set of commands.
 //!
 //! There is no TLS and no identity here: whoever carries the bytes knows who asks, and says of a connection that its peer speaks
-//! for the API. Only such a one may run commands. Answers are made piece by piece: the next piece once the one before was sent.
+//! for the API. Anybody else is told whether the node is well, and nothing more. Answers are made piece by piece: the next piece once the one before was sent.
 
 mod answer;
 mod command;
@@ -188,8 +188,8 @@ impl Agent {
         self.kubelet.accept(id, None, false, now)
     }
 
-    /// As [`Agent::accept`], of a peer that has proved that it speaks for the API, as with a client certificate: it may run
-    /// commands in containers.
+    /// As [`Agent::accept`], of a peer that has proved that it speaks for the API, as with a client certificate: it may ask
+    /// everything, and run commands in containers.
     pub fn accept_trusted(&mut self, id: u32, now: Ms) -> bool {
         self.kubelet.accept(id, None, true, now)
     }

@@ -108,10 +108,16 @@ pub trait Runtime {
 
     /// Has an image brought from its registry into flash, under this name, and verified. Called again and again until it
     /// does not say `false` any more. Where room is needed, images that were pulled go, those of these digests excepted.
+    /// `secrets` are documents with credentials for registries, as a Secret's `.dockerconfigjson` or `.dockercfg` has them.
     ///
     /// # Errors
     /// [`ImageError::Unavailable`], or [`ImageError::Refused`] for what came and is not to be trusted.
-    fn pull(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError>;
+    fn pull(
+        &mut self,
+        name: &str,
+        in_use: &[String],
+        secrets: &[&[u8]],
+    ) -> Result<bool, ImageError>;
 
     /// The names of the images in flash; empty when the flash fails.
     fn image_names(&mut self) -> Vec<String>;

@@ -58,6 +58,14 @@ pub enum Error {
     /// The text is not a reference.
     #[error("{0:?} is not an image reference: REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST")]
     Reference(String),
+    /// What should hold credentials for registries does not; what is in it is not told.
+    #[error("{origin} is no file of credentials for registries: {why}")]
+    Credentials {
+        /// Where it comes from.
+        origin: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The registry could not be reached or did not answer as one.
     #[error("cannot {what} {url}")]
     Registry {

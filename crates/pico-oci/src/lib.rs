@@ -4,6 +4,7 @@
 //! [`files`] reads and writes keys, modules and bundles; [`Registry`] pulls and pushes; [`load`] puts an image into the
 //! flash of a board that is a file. The format itself and its verification are [`pico_eci`]'s, the same code as on a chip.
 
+mod credentials;
 mod error;
 pub mod files;
 mod inspect;
@@ -11,6 +12,7 @@ mod load;
 mod reference;
 mod registry;
 
+pub use credentials::Credentials;
 pub use error::Error;
 pub use inspect::{Inspection, inspect};
 pub use load::load;

@@ -2,8 +2,9 @@
 //! OCI registries (distribution specification v1.1): pull and push of one image.
 //!
 //! Registries on this machine are asked over plain HTTP, all others over TLS unless the caller says otherwise. A registry
-//! that wants a token is asked for an anonymous one.
+//! that wants a token is asked for one: with the credentials for the image if there are any, and an anonymous one otherwise.
 
+use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use pico_eci::{
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::{Agent, Body};
 
+use crate::credentials::{Credentials, Login};
 use crate::error::{Error, Result};
 use crate::reference::{Name, Reference};
 
@@ -22,7 +24,22 @@ use crate::reference::{Name, Reference};
 pub struct Registry {
     agent: Agent,
     plain_http: bool,
-    token: Option<String>,
+    credentials: Credentials,
+    session: Session,
+}
+
+/// What a registry is told of who asks.
+#[derive(Default)]
+struct Session {
+    login: Option<Login>,
+    /// The value of the header `Authorization`, once the registry has asked for one.
+    authorization: Option<String>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
+    }
 }
 
 impl Default for Registry {
@@ -43,7 +60,56 @@ impl Registry {
         Self {
             agent: config.into(),
             plain_http,
-            token: None,
+            credentials: Credentials::default(),
+            session: Session::default(),
+        }
+    }
+
+    /// The same client, which tells registries who it is.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            ..self
+        }
+    }
+
+    /// Does something as each of those who may ask for the image, until one is not refused.
+    fn logged_in<T>(
+        &mut self,
+        reference: &Reference,
+        mut act: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let logins: Vec<Login> = self
+            .credentials
+            .of(reference)
+            .into_iter()
+            .cloned()
+            .collect();
+        let (last, others) = match logins.split_last() {
+            Some((last, others)) => (Some(last.clone()), others),
+            None => (None, &[][..]),
+        };
+        for login in others {
+            self.begin(Some(login.clone()));
+            match act(self) {
+                Err(Error::Refused {
+                    status: 401 | 403, ..
+                }) => {}
+                done => return done,
+            }
+        }
+        self.begin(last);
+        act(self)
+    }
+
+    /// From now on it asks as this one; what a registry has given to nobody in particular is kept.
+    fn begin(&mut self, login: Option<Login>) {
+        if self.session.login != login {
+            self.session = Session {
+                login,
+                authorization: None,
+            };
         }
     }
 
@@ -52,6 +118,10 @@ impl Registry {
     /// # Errors
     /// [`Error::Registry`], [`Error::Refused`], [`Error::Manifest`] when it is not an ECI, [`Error::Digest`].
     pub fn pull(&mut self, reference: &Reference) -> Result<Vec<u8>> {
+        self.logged_in(reference, |this| this.pull_once(reference))
+    }
+
+    fn pull_once(&mut self, reference: &Reference) -> Result<Vec<u8>> {
         let url = self.url(reference, &format!("manifests/{}", reference.name));
         let manifest = self.bytes("pull", &url, Some(MANIFEST_MEDIA_TYPE), MAX_MANIFEST_BYTES)?;
         if matches!(&reference.name, Name::Digest(digest) if *digest != Digest::of(&manifest)) {
@@ -76,6 +146,10 @@ impl Registry {
     /// # Errors
     /// [`Error::Bundle`], [`Error::Registry`], [`Error::Refused`].
     pub fn push(&mut self, reference: &Reference, bundle: &[u8]) -> Result<Digest> {
+        self.logged_in(reference, |this| this.push_once(reference, bundle))
+    }
+
+    fn push_once(&mut self, reference: &Reference, bundle: &[u8]) -> Result<Digest> {
         let parts = Parts::of(bundle)?;
         let digest = Digest::of(&parts.manifest);
         for blob in [&parts.config, &parts.module] {
@@ -93,20 +167,17 @@ impl Registry {
     }
 
     fn url(&self, reference: &Reference, path: &str) -> String {
-        let host = reference
-            .registry
-            .rsplit_once(':')
-            .map_or(reference.registry.as_str(), |(host, _)| host);
-        let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-        let scheme = if self.plain_http || local {
+        let registry = match reference.registry.as_str() {
+            // what everybody writes is not where it is
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            registry => registry,
+        };
+        let scheme = if self.plain_http || is_local(registry) {
             "http"
         } else {
             "https"
         };
-        format!(
-            "{scheme}://{}/v2/{}/{path}",
-            reference.registry, reference.repository
-        )
+        format!("{scheme}://{registry}/v2/{}/{path}", reference.repository)
     }
 
     fn blob(&mut self, reference: &Reference, digest: &Digest, limit: u32) -> Result<Vec<u8>> {
@@ -135,8 +206,16 @@ impl Registry {
         let origin = url.split_inclusive('/').take(3).collect::<String>();
         let location = if location.starts_with('/') {
             format!("{}{location}", origin.trim_end_matches('/'))
-        } else {
+        } else if location.starts_with(&origin) {
             location
+        } else {
+            // the credentials are the registry's
+            return Err(Error::Refused {
+                what: "push",
+                url,
+                status: answer.status().as_u16(),
+                detail: "it wants the image to be sent to another host".into(),
+            });
         };
         let separator = if location.contains('?') { '&' } else { '?' };
         let url = format!("{location}{separator}digest={digest}");
@@ -230,8 +309,8 @@ impl Registry {
             if let Some((name, value)) = extra {
                 request = request.header(name, value);
             }
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
+            if let Some(value) = &self.session.authorization {
+                request = request.header("authorization", value);
             }
             let failed = |source: ureq::Error| Error::Registry {
                 what,
@@ -252,30 +331,57 @@ impl Registry {
             if attempt > 0 || answer.status() != 401 {
                 return Ok(answer);
             }
-            let challenge = header(answer.headers(), "www-authenticate");
-            let Some(token_url) = token_url(&challenge) else {
-                return Ok(answer);
-            };
-            let token = self
-                .agent
-                .get(&token_url)
-                .call()
-                .map_err(failed)?
-                .into_body()
-                .into_with_config()
-                .limit(64 * 1024)
-                .read_to_vec()
-                .map_err(failed)?;
-            let token: serde_json::Value = serde_json::from_slice(&token).unwrap_or_default();
-            self.token = ["token", "access_token"]
+            let challenges: Vec<&str> = answer
+                .headers()
+                .get_all("www-authenticate")
                 .iter()
-                .find_map(|name| token[name].as_str())
-                .map(Into::into);
-            if self.token.is_none() {
+                .filter_map(|value| value.to_str().ok())
+                .collect();
+            self.session.authorization =
+                if let Some(url) = challenges.iter().find_map(|text| token_url(text)) {
+                    self.token(&url).map_err(failed)?
+                } else if challenges
+                    .iter()
+                    .any(|text| scheme(text).0.eq_ignore_ascii_case("basic"))
+                {
+                    self.session.login.as_ref().map(Login::basic)
+                } else {
+                    None
+                };
+            if self.session.authorization.is_none() {
                 return Ok(answer);
             }
         }
         unreachable!("the second attempt returns")
+    }
+
+    /// Asks for a token; `None` when there is none to be had.
+    fn token(&self, url: &str) -> std::result::Result<Option<String>, ureq::Error> {
+        let mut request = self.agent.get(url);
+        if let Some(login) = &self.session.login {
+            let is_private = url.starts_with("https://")
+                || self.plain_http
+                || url.split('/').nth(2).is_some_and(is_local);
+            // a password is not told to the whole network because a registry asks for it
+            if !is_private {
+                return Ok(None);
+            }
+            request = request.header("authorization", login.basic());
+        }
+        let answer = request.call()?;
+        if !answer.status().is_success() {
+            return Ok(None);
+        }
+        let token = answer
+            .into_body()
+            .into_with_config()
+            .limit(64 * 1024)
+            .read_to_vec()?;
+        let token: serde_json::Value = serde_json::from_slice(&token).unwrap_or_default();
+        Ok(["token", "access_token"]
+            .iter()
+            .find_map(|name| token[name].as_str())
+            .map(|token| format!("Bearer {token}")))
     }
 }
 
@@ -287,9 +393,26 @@ fn header(headers: &HeaderMap, name: &str) -> String {
         .into()
 }
 
+/// Whether a registry is on this machine.
+fn is_local(registry: &str) -> bool {
+    let host = registry
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(registry, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// The scheme of a challenge, and what follows.
+fn scheme(challenge: &str) -> (&str, &str) {
+    challenge.split_once(' ').unwrap_or((challenge, ""))
+}
+
 /// Where a `Bearer` challenge says that a token is to be had.
 fn token_url(challenge: &str) -> Option<String> {
-    let rest = challenge.strip_prefix("Bearer ")?;
+    let (scheme, rest) = scheme(challenge);
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
     let field = |name: &str| {
         let at = rest.find(&format!("{name}=\""))? + name.len() + 2;
         rest[at..].split('"').next()
@@ -300,7 +423,8 @@ fn token_url(challenge: &str) -> Option<String> {
         .iter()
         .filter_map(|name| field(name).map(|value| format!("{name}={value}")))
         .collect();
-    Some(format!("{realm}?{}", query.join("&")))
+    let separator = if realm.contains('?') { '&' } else { '?' };
+    Some(format!("{realm}{separator}{}", query.join("&")))
 }
 
 /// The words in a registry's error.
@@ -342,6 +466,7 @@ mod tests {
             ("localhost.example/a:b", false, "https:"),
             ("r.example:5000/a:b", false, "https:"),
             ("r.example/a:b", true, "http:"),
+            ("docker.io/a:b", false, "https://registry-1.docker.io/"),
         ] {
             assert!(
                 Registry::new(plain)

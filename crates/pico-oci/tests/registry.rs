@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use pico_eci::Digest;
 use pico_eci::examples::EXAMPLES;
-use pico_oci::{Error, Reference, Registry};
+use pico_oci::{Credentials, Error, Reference, Registry};
 
 #[derive(Default)]
 struct Store {
@@ -21,6 +21,8 @@ struct Store {
     lie: bool,
     /// Wants a token with every request.
     token: Option<&'static str>,
+    /// Wants this in the header `Authorization`, for every request or for the token.
+    basic: Option<&'static str>,
 }
 
 type Shared = Arc<Mutex<Store>>;
@@ -69,7 +71,13 @@ fn answer(stream: &TcpStream, store: &Shared, address: &str) -> std::io::Result<
     let wants = store
         .token
         .filter(|token| !path.starts_with("/token") && authorization != format!("Bearer {token}"));
-    let (status, extra, mut bytes) = if wants.is_some() {
+    let wants_basic = store.basic.filter(|basic| {
+        (store.token.is_none() || path.starts_with("/token")) && authorization != *basic
+    });
+    let (status, extra, mut bytes) = if wants_basic.is_some() {
+        let challenge = "www-authenticate: Basic realm=\"r\"\r\n".to_owned();
+        ("401 Unauthorized", challenge, Vec::new())
+    } else if wants.is_some() {
         let challenge = format!(
             "www-authenticate: Bearer realm=\"http://{address}/token\",service=\"r\",scope=\"pull\"\r\n"
         );
@@ -202,6 +210,49 @@ fn refusals() {
         registry.pull(&nobody),
         Err(Error::Registry { .. })
     ));
+}
+
+#[test]
+fn who_asks_is_told_to_the_registry_alone() {
+    for token in [None, Some("t0ken")] {
+        let store = Shared::default();
+        store.lock().unwrap().token = token;
+        // me:hunter2
+        store.lock().unwrap().basic = Some("Basic bWU6aHVudGVyMg==");
+        let address = serve(Arc::clone(&store));
+        let reference: Reference = format!("{address}/own/blink:v1").parse().unwrap();
+        let pull = |places: &[(&str, &str)]| {
+            let mut credentials = Credentials::default();
+            for (place, pair) in places {
+                let document = format!(r#"{{"auths": {{"{place}": {{"auth": "{pair}"}}}}}}"#);
+                credentials.add(document.as_bytes(), "the test").unwrap();
+            }
+            let mut registry = Registry::default().with_credentials(credentials);
+            if store.lock().unwrap().manifests.is_empty() {
+                registry.push(&reference, EXAMPLES[0].bundle)?;
+            }
+            registry.pull(&reference)
+        };
+        let refused = |places: &[(&str, &str)]| {
+            let error = pull(places).unwrap_err();
+            assert!(
+                matches!(error, Error::Refused { status: 401, .. }),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        };
+        refused(&[]);
+        let me = (address.as_str(), "bWU6aHVudGVyMg==");
+        let stranger = (address.as_str(), "bWU6d3Jvbmc=");
+        refused(&[stranger]);
+        refused(&[("127.0.0.1:1", me.1)]);
+        assert_eq!(pull(&[me]).unwrap(), EXAMPLES[0].bundle);
+        assert_eq!(pull(&[stranger, me]).unwrap(), EXAMPLES[0].bundle);
+        assert_eq!(
+            pull(&[("127.0.0.1:1", stranger.1), me]).unwrap(),
+            EXAMPLES[0].bundle
+        );
+    }
 }
 
 #[test]

@@ -109,6 +109,7 @@ impl Node {
             crashes: 0,
             pins_map: None,
             kinds: Kinds::ALL,
+            open_metrics: false,
             led_matrix: 1,
             time_server: None,
             reset: ResetReason::PowerOn,

@@ -16,11 +16,12 @@ use crate::link::Faults;
 
 /// Fetches an image as an `*.eci`; it may block, and is called on a thread where it may.
 pub trait Registry: Send + Sync + fmt::Debug {
-    /// The bundle of the image of this name.
+    /// The bundle of the image of this name. `secrets` are documents with credentials for registries, as a Secret's
+    /// `.dockerconfigjson` or `.dockercfg` has them.
     ///
     /// # Errors
     /// Why it cannot be had, in words.
-    fn pull(&self, image: &str) -> Result<Vec<u8>, String>;
+    fn pull(&self, image: &str, secrets: &[Vec<u8>]) -> Result<Vec<u8>, String>;
 }
 
 /// So many images are fetched at a time, for all boards together.
@@ -61,11 +62,18 @@ impl Blob for Whole {
 
 type Answer = oneshot::Receiver<Result<Vec<u8>, String>>;
 
+/// What is fetched: who brings other credentials may be given another answer.
+#[derive(PartialEq, Eq, Hash, Clone)]
+struct Wanted {
+    image: String,
+    secrets: Vec<Vec<u8>>,
+}
+
 /// One board's.
 pub(crate) struct Fetcher {
     registries: Arc<Registries>,
     faults: watch::Receiver<Faults>,
-    under_way: HashMap<String, (Instant, Answer)>,
+    under_way: HashMap<Wanted, (Instant, Answer)>,
 }
 
 impl Fetcher {
@@ -77,17 +85,18 @@ impl Fetcher {
         }
     }
 
-    fn begin(&self, image: &str) -> Answer {
+    fn begin(&self, wanted: Wanted) -> Answer {
         let (to_board, answer) = oneshot::channel();
         let (registry, turns) = (
             self.registries.registry.clone(),
             self.registries.turns.clone(),
         );
-        let image = image.to_owned();
         tokio::task::spawn_local(async move {
             // It is never closed.
             let _turn = turns.acquire().await;
-            let pulled = tokio::task::spawn_blocking(move || registry.pull(&image)).await;
+            let pulled =
+                tokio::task::spawn_blocking(move || registry.pull(&wanted.image, &wanted.secrets))
+                    .await;
             // A board that was switched off asks no more.
             let _ = to_board.send(pulled.unwrap_or_else(|error| Err(error.to_string())));
         });
@@ -96,10 +105,14 @@ impl Fetcher {
 }
 
 impl Fetch for Fetcher {
-    fn fetch(&mut self, image: &str) -> Fetched {
+    fn fetch(&mut self, image: &str, secrets: &[&[u8]]) -> Fetched {
+        let wanted = Wanted {
+            image: image.to_owned(),
+            secrets: secrets.iter().map(|text| text.to_vec()).collect(),
+        };
         let link = *self.faults.borrow();
         if link.cut {
-            self.under_way.remove(image);
+            self.under_way.remove(&wanted);
             return Fetched::Failed("the link is down".to_owned());
         }
         if link.half_open {
@@ -108,10 +121,10 @@ impl Fetch for Fetcher {
         let now = Instant::now();
         self.under_way
             .retain(|_, (since, _)| now.duration_since(*since) < KEPT);
-        let Some((_, answer)) = self.under_way.get_mut(image) else {
+        let Some((_, answer)) = self.under_way.get_mut(&wanted) else {
             if self.under_way.len() < WAITING {
-                let answer = self.begin(image);
-                self.under_way.insert(image.to_owned(), (now, answer));
+                let answer = self.begin(wanted.clone());
+                self.under_way.insert(wanted, (now, answer));
             }
             return Fetched::Pending;
         };
@@ -120,7 +133,7 @@ impl Fetch for Fetcher {
             Err(oneshot::error::TryRecvError::Closed) => Err("it was given up".to_owned()),
             Ok(answer) => answer,
         };
-        self.under_way.remove(image);
+        self.under_way.remove(&wanted);
         match answer {
             Ok(bundle) => Fetched::Bundle(Box::new(Whole(bundle))),
             Err(why) => Fetched::Failed(why),

@@ -27,4 +27,5 @@ pub use matrix::LedMatrix;
 pub use node::{Deed, NodeOptions, Seen};
 pub use pico_node::{Kinds, SNTP_PORT};
 pub use runtime::{SimRuntime, board_runtime, images};
+pub use serving::Clients;
 pub use simulation::{Boards, Handle, Options, Simulation};

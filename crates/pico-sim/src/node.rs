@@ -64,6 +64,8 @@ pub struct NodeOptions {
     pub(crate) troubles: Arc<Troubles>,
     /// What the node's own port is served with, on loopback; without it there is none.
     pub(crate) serve: Option<Arc<serving::Identity>>,
+    /// Whether anybody may read figures on that port.
+    pub(crate) open_metrics: bool,
 }
 
 /// A question or an order to a node, from outside of the simulation.
@@ -257,6 +259,7 @@ fn config(options: &NodeOptions, uplink: &Uplink, port: u16, storage: u64) -> Co
         crashes: 0,
         pins_map: options.pins_map.clone(),
         kinds: options.kinds,
+        open_metrics: options.open_metrics,
         led_matrix: if options.kinds.led_matrix { MODULES } else { 0 },
         time_server: options.time_server,
         reset: ResetReason::PowerOn,

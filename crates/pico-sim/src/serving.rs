@@ -59,9 +59,12 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// A new key, and a certificate that it signs itself. Whoever shows a client certificate of one of `authorities` (PEM) is
-    /// trusted; whoever shows none or another one is anybody.
-    pub(crate) fn new(authorities: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    /// A new key, and a certificate that it signs itself. Whoever shows a client certificate of one of `authorities` (PEM) that
+    /// `clients` takes for the API server's is trusted; whoever shows none or another one is anybody.
+    pub(crate) fn new(
+        authorities: &[u8],
+        clients: Option<Arc<dyn Clients>>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let key = rcgen::KeyPair::generate()?;
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let certificate = rcgen::CertificateParams::new(names)?.self_signed(&key)?;
@@ -92,10 +95,18 @@ impl Identity {
             door: Door {
                 acceptor: TlsAcceptor::from(Arc::new(config)),
                 trusted,
+                clients,
             },
             fingerprint,
         })
     }
+}
+
+/// Says which client is the API server, of those whose certificate an authority has signed that the boards trust: the same one
+/// signs those of users and of other nodes.
+pub trait Clients: Send + Sync + fmt::Debug {
+    /// Whether a client with this certificate (DER) speaks for the API.
+    fn speaks_for_api(&self, certificate: &[u8]) -> bool;
 }
 
 /// Takes any client certificate whose key the client has: an API server has one of whatever authority, and is answered all the
@@ -150,15 +161,21 @@ impl ClientCertVerifier for Anybody {
 struct Door {
     acceptor: TlsAcceptor,
     trusted: Option<Arc<dyn ClientCertVerifier>>,
+    clients: Option<Arc<dyn Clients>>,
 }
 
 impl Door {
     /// Whether a client's certificates are those of somebody who is trusted.
     fn trusts(&self, certificates: Option<&[CertificateDer<'_>]>) -> bool {
         match (&self.trusted, certificates) {
-            (Some(trusted), Some([own, chain @ ..])) => trusted
-                .verify_client_cert(own, chain, UnixTime::now())
-                .is_ok(),
+            (Some(trusted), Some([own, chain @ ..])) => {
+                let speaks_for_api =
+                    |clients: &Arc<dyn Clients>| clients.speaks_for_api(own.as_ref());
+                trusted
+                    .verify_client_cert(own, chain, UnixTime::now())
+                    .is_ok()
+                    && self.clients.as_ref().is_none_or(speaks_for_api)
+            }
             _ => false,
         }
     }

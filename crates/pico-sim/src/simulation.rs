@@ -21,6 +21,7 @@ use crate::api::Api;
 use crate::fetcher::{Registries, Registry};
 use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
 use crate::pool::Pool;
+use crate::serving::Clients;
 use crate::trouble::Troubles;
 use crate::{runtime, serving};
 
@@ -47,8 +48,13 @@ pub struct Options {
     pub trusted: Vec<PublicKey>,
     /// Over how many milliseconds the boards are switched on.
     pub spread_ms: u64,
-    /// Authorities in PEM: whoever shows a client certificate of one of them on a node's own port may run commands.
+    /// Authorities in PEM, which sign the certificate that the API server shows on a node's own port: without it a client is
+    /// told whether the node is well, and nothing more.
     pub client_authorities: Vec<u8>,
+    /// Which of their clients is the API server; without it every one.
+    pub clients: Option<Arc<dyn Clients>>,
+    /// Whether anybody may read `/metrics`, `/metrics/resource` and `/stats/summary` there.
+    pub open_metrics: bool,
     /// Who fetches images that are not in the boards' flash; without it there are no others.
     pub registry: Option<Arc<dyn Registry>>,
     /// Whether each board listens on a port of loopback, as a kubelet does.
@@ -72,6 +78,8 @@ impl Default for Options {
             trusted: Vec::new(),
             spread_ms: 0,
             client_authorities: Vec::new(),
+            clients: None,
+            open_metrics: false,
             registry: None,
             serve: false,
             seed: None,
@@ -220,7 +228,7 @@ impl Boards {
     /// When a flash cannot be read, or no certificate can be made.
     pub fn new(api: Api, options: &Options) -> std::io::Result<Self> {
         let port_identity = if options.serve {
-            let made = serving::Identity::new(&options.client_authorities)
+            let made = serving::Identity::new(&options.client_authorities, options.clients.clone())
                 .map_err(std::io::Error::other)?;
             Some(Arc::new(made))
         } else {
@@ -252,6 +260,7 @@ impl Boards {
                 registry: registry.clone(),
                 troubles: troubles.clone(),
                 serve: port_identity.clone(),
+                open_metrics: options.open_metrics,
             };
             let file = options
                 .flash_dir

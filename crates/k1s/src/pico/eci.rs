@@ -9,7 +9,7 @@ use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
 use pico_board::Profile;
 use pico_eci::{PublicKey, Verifier, examples};
-use pico_oci::{Reference, Registry, files};
+use pico_oci::{Credentials, Reference, Registry, files};
 
 /// `eci`.
 pub(crate) static COMMAND: Command = Command {
@@ -41,6 +41,11 @@ const OUTPUT: Flag = Flag::text(
 const PLAIN: Flag = Flag::switch(
     "plain-http",
     "Talk to the registry without TLS; always so with one on this machine.",
+);
+
+const LOGIN: Flag = Flag::text(
+    "registry-config",
+    "File with credentials for registries, as docker login writes it; by default $DOCKER_CONFIG/config.json or ~/.docker/config.json, if it is there.",
 );
 
 static KEYGEN: Command = Command {
@@ -113,7 +118,7 @@ static PUSH: Command = Command {
         "To a registry on this machine",
         "pico eci push blink.eci localhost:5000/pico/blink:v1",
     )],
-    flags: &[&[PLAIN]],
+    flags: &[&[PLAIN, LOGIN]],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(std::future::ready(push(cx, flags)))),
 };
@@ -127,7 +132,7 @@ static PULL: Command = Command {
         "Into a file",
         "pico eci pull localhost:5000/pico/blink:v1 --trust eci.key.pub -f blink.eci",
     )],
-    flags: &[&[TRUST, OUTPUT, PLAIN]],
+    flags: &[&[TRUST, OUTPUT, PLAIN, LOGIN]],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(std::future::ready(pull(cx, flags)))),
 };
@@ -144,6 +149,7 @@ static LOAD: Command = Command {
     flags: &[&[
         TRUST,
         PLAIN,
+        LOGIN,
         Flag::text(
             "flash",
             "File that is the board's flash; made when it is not there.",
@@ -279,16 +285,34 @@ fn push(cx: &Context, flags: &Parsed) -> Result {
     let [path, reference] = arguments(flags)?;
     let reference: Reference = reference.parse().map_err(failure)?;
     let bundle = files::read(Path::new(path)).map_err(failure)?;
-    let digest = Registry::new(flags.on("plain-http"))
+    let digest = registry(flags)?
         .push(&reference, &bundle)
         .map_err(failure)?;
     cx.line(format_args!("{reference} {digest}"))
 }
 
+/// The client of registries that the flags say.
+fn registry(flags: &Parsed) -> Result<Registry> {
+    let credentials = match flags.text("registry-config") {
+        "" => {
+            let directory = std::env::var_os("DOCKER_CONFIG").filter(|text| !text.is_empty());
+            let directory = directory.map(PathBuf::from).or_else(|| {
+                let home = std::env::var_os("HOME").filter(|text| !text.is_empty())?;
+                Some(Path::new(&home).join(".docker"))
+            });
+            let path = directory.map(|directory| directory.join("config.json"));
+            path.filter(|path| path.is_file())
+                .map(|path| Credentials::read(&path))
+                .transpose()
+        }
+        path => Credentials::read(Path::new(path)).map(Some),
+    };
+    Ok(Registry::new(flags.on("plain-http"))
+        .with_credentials(credentials.map_err(failure)?.unwrap_or_default()))
+}
+
 fn fetch(flags: &Parsed, reference: &Reference) -> Result<Vec<u8>> {
-    Registry::new(flags.on("plain-http"))
-        .pull(reference)
-        .map_err(failure)
+    registry(flags)?.pull(reference).map_err(failure)
 }
 
 fn pull(cx: &Context, flags: &Parsed) -> Result {

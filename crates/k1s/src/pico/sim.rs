@@ -11,11 +11,11 @@ use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::Error;
 use k1s_cli::flag::{Flag, Parsed};
-use k1s_cli::kubeconfig::Access;
 use k1s_server::{limits, stop};
+use pico_oci::{Credentials, Registry};
 use pico_sim::{Kinds, Options, SNTP_PORT, Simulation};
 
-use super::{control, reach, view};
+use super::{clients, control, reach, view};
 
 /// More boards than this share HTTP/2 connections unless it is said otherwise.
 const OWN_CONNECTIONS: usize = 64;
@@ -60,7 +60,19 @@ pub(super) static COMMAND: Command = Command {
         ),
         Flag::text(
             "client-ca-file",
-            "Authorities whose client certificates may run commands in containers (kubectl exec); by default that of the kubeconfig.",
+            "Authorities that sign the certificate which the API server shows to nodes (kubectl logs, exec); by default those of the cluster, as it says them, or that of the kubeconfig.",
+        ),
+        Flag::list(
+            "client-allowed-names",
+            "Names (CN) in that certificate, besides those that Kubernetes' installers give it.",
+        ),
+        Flag::switch(
+            "open-metrics",
+            "Let anybody read /metrics, /metrics/resource and /stats/summary on the boards' ports, as Prometheus does that has no certificate of the API server.",
+        ),
+        Flag::text(
+            "registry-config",
+            "File with credentials for registries, as docker login writes it, besides those of pods' imagePullSecrets.",
         ),
         Flag::text(
             "connections",
@@ -93,14 +105,22 @@ pub(super) static COMMAND: Command = Command {
 #[derive(Debug)]
 struct Registries {
     plain_http: bool,
+    /// Those of every board.
+    credentials: Credentials,
 }
 
 impl pico_sim::Registry for Registries {
-    fn pull(&self, image: &str) -> std::result::Result<Vec<u8>, String> {
-        image
-            .parse()
-            .and_then(|reference| pico_oci::Registry::new(self.plain_http).pull(&reference))
-            .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    fn pull(&self, image: &str, secrets: &[Vec<u8>]) -> std::result::Result<Vec<u8>, String> {
+        let pull = || {
+            let mut credentials = Credentials::default();
+            for secret in secrets {
+                credentials.add(secret, "an imagePullSecret of the pod")?;
+            }
+            credentials.append(&self.credentials);
+            let mut registry = Registry::new(self.plain_http).with_credentials(credentials);
+            registry.pull(&image.parse()?)
+        };
+        pull().map_err(|error: pico_oci::Error| format!("{:#}", anyhow::Error::from(error)))
     }
 }
 
@@ -109,12 +129,16 @@ pub(super) fn defaults() -> Options {
     Options {
         kinds: Kinds::ALL,
         serve: true,
-        registry: Some(Arc::new(Registries { plain_http: false })),
+        clients: Some(Arc::new(clients::ApiServer::default())),
+        registry: Some(Arc::new(Registries {
+            plain_http: false,
+            credentials: Credentials::default(),
+        })),
         ..Options::default()
     }
 }
 
-fn options(flags: &Parsed, access: &Access) -> Result<Options> {
+fn options(flags: &Parsed, client_authorities: Vec<u8>) -> Result<Options> {
     let nodes = usize::try_from(flags.number("nodes"))
         .ok()
         .filter(|n| (1..=100_000).contains(n))
@@ -175,10 +199,6 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
         path => pico_oci::files::public_keys(std::path::Path::new(path))
             .with_context(|| format!("--trust {path:?}"))?,
     };
-    let client_authorities = match flags.text("client-ca-file") {
-        "" => access.authority.clone(),
-        path => std::fs::read(path).with_context(|| format!("--client-ca-file {path:?}"))?,
-    };
     let prefix = flags.text("name-prefix");
     let fits = prefix
         .bytes()
@@ -204,8 +224,18 @@ fn options(flags: &Parsed, access: &Access) -> Result<Options> {
         trusted,
         spread_ms: u64::try_from(flags.duration("spread").as_millis()).unwrap_or(u64::MAX),
         client_authorities,
+        clients: Some(Arc::new(clients::ApiServer::with(
+            flags.list("client-allowed-names"),
+        ))),
+        open_metrics: flags.on("open-metrics"),
         registry: Some(Arc::new(Registries {
             plain_http: flags.on("plain-http"),
+            credentials: match flags.text("registry-config") {
+                "" => Credentials::default(),
+                path => {
+                    Credentials::read(std::path::Path::new(path)).context("--registry-config")?
+                }
+            },
         })),
         // Ten thousand ports that nobody asks are not opened.
         serve: !shared,
@@ -241,8 +271,13 @@ async fn run(cx: &Context, flags: &Parsed) -> k1s_cli::error::Result {
     if access.insecure && access.server.starts_with("https:") {
         cx.talk("Warning: the server's certificate is not checked (insecure-skip-tls-verify)");
     }
+    let client_authorities = match flags.text("client-ca-file") {
+        "" => clients::authorities(&access).await,
+        path => std::fs::read(path)
+            .map_err(|e| Error::message(format!("--client-ca-file {path:?}: {e}")))?,
+    };
     let start = || -> Result<_> {
-        let options = options(flags, &access)?;
+        let options = options(flags, client_authorities)?;
         let api = reach::api(&access)?;
         check_open_files(&options, limits::raise_open_files())?;
         let simulation = Simulation::start(api, &options).context("cannot start the boards")?;

@@ -126,7 +126,11 @@ impl Agent {
                     .iter_mut()
                     .find(|s| s.reference.is_secret == is_secret && s.reference.name == name);
                 if let Some(source) = source {
-                    if fine {
+                    if fine && exchange.is_partial {
+                        // Half of it would be taken for all of it.
+                        source.take(None, now);
+                        source.refusal = Some(TOO_LARGE);
+                    } else if fine {
                         source.take(Some(answer), now);
                     } else if matches!(status, 403 | 404) {
                         source.take(None, now);
@@ -337,6 +341,9 @@ impl Agent {
     }
 }
 
+/// Why a ConfigMap or Secret is not used that is larger than [`Limits::kept`].
+const TOO_LARGE: &str = "it holds more than the 16 KiB that a board reads";
+
 /// What is read of the body of an answer.
 pub(super) fn reader(slot: Slot, purpose: &Purpose, status: u16) -> Option<Reader> {
     const LIST: Shape = Shape::Keys(&[(
@@ -354,7 +361,11 @@ pub(super) fn reader(slot: Slot, purpose: &Purpose, status: u16) -> Option<Reade
     let shape = match purpose {
         Purpose::Register | Purpose::Adopt => crate::node::NODE,
         Purpose::CheckLease => crate::node::LEASE,
-        Purpose::Fetch { .. } => crate::pod::MAP,
+        Purpose::Fetch { .. } => {
+            // One value may be all that is in it.
+            let token = limits.kept;
+            return Some(Reader::new(crate::pod::MAP, Limits { token, ..limits }));
+        }
         Purpose::Backend => SERVICE,
         Purpose::Endpoints => return Some(Reader::new(LIST, limits).of_items(SLICE)),
         Purpose::List => return Some(Reader::new(LIST, limits).of_items(watch::shapes(slot).0)),

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::shape::SHORT_BYTES;
 use super::{Shape, Value};
 
 /// What one document may cost.
@@ -432,11 +433,15 @@ impl Reader {
         if self.next_shape().is_none() {
             return self.scalar(Value::Null);
         }
+        let is_short = matches!(self.next_shape(), Some(Shape::Short));
         if self.overlong {
-            self.overflow = true;
+            self.overflow |= !is_short;
             return self.scalar(Value::Null);
         }
         let text = self.take_token()?;
+        if is_short && text.len() > SHORT_BYTES {
+            return self.scalar(Value::Null);
+        }
         self.scalar(Value::String(text.into_boxed_str()))
     }
 

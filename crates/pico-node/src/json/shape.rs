@@ -6,9 +6,14 @@
 pub enum Shape {
     /// Everything below.
     All,
+    /// Everything below, but no text of more than [`SHORT_BYTES`].
+    Short,
     /// Only these keys of an object.
     Keys(&'static [(&'static str, Shape)]),
 }
+
+/// Bytes of a text that is still a short one.
+pub(super) const SHORT_BYTES: usize = 256;
 
 impl Shape {
     /// The shape of what stands under a key; `None` if it is skipped.
@@ -16,6 +21,7 @@ impl Shape {
     pub fn under(&self, key: &str) -> Option<Self> {
         match self {
             Self::All => Some(Self::All),
+            Self::Short => Some(Self::Short),
             Self::Keys(keys) => keys.iter().find(|(k, _)| *k == key).map(|(_, s)| *s),
         }
     }

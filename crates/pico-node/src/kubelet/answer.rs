@@ -11,7 +11,7 @@ use super::{LogQuery, Rest};
 use crate::Agent;
 use crate::http::Incoming;
 use crate::json::object;
-use crate::pod::{Log, Runner, Work};
+use crate::pod::{Log, Runner, State, Work};
 use crate::runtime::Runtime;
 use crate::time::{Ms, Wall};
 
@@ -59,15 +59,15 @@ impl Agent {
             .unwrap_or((&request.target, ""));
         let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
         let is_command = matches!(words.first(), Some(&"exec" | &"attach" | &"run"));
+        if !is_trusted && !self.is_open(&words) {
+            return Answer::text(
+                401,
+                "Unauthorized, this node answers the API server alone, which shows a client certificate that it trusts\n",
+            );
+        }
         if request.method != "GET" && !(request.method == "POST" && is_command) {
             let why = "this node answers GET, and POST to /exec, /attach and /run\n";
             return Answer::text(405, why);
-        }
-        if is_command && !is_trusted {
-            return Answer::text(
-                401,
-                "commands are run for the API server alone, which shows a client certificate that this node trusts",
-            );
         }
         match words.as_slice() {
             ["healthz" | "livez"] => Answer::text(200, "ok"),
@@ -122,6 +122,17 @@ impl Agent {
         }
     }
 
+    /// What anybody may ask, as far as a node's health is nobody's secret: a kubelet that knows nobody has a port of its own for it.
+    fn is_open(&self, words: &[&str]) -> bool {
+        match words {
+            ["healthz" | "livez" | "readyz"] => true,
+            ["metrics"] | ["metrics", "resource"] | ["stats", "summary"] => {
+                self.config.open_metrics
+            }
+            _ => false,
+        }
+    }
+
     /// The next piece of an answer that comes in pieces.
     pub(super) fn piece(&mut self, rest: Rest, now: Ms, out: &mut String) -> Rest {
         match rest {
@@ -173,7 +184,7 @@ impl Agent {
         };
         let number = |key| value(query, key).and_then(|text| text.parse::<u64>().ok());
         let is_true = |key| value(query, key).is_some_and(|text| text == "true" || text == "1");
-        let previous = is_true("previous");
+        let mut previous = is_true("previous");
         if is_true("follow") && self.kubelet.followers() >= super::MAX_FOLLOWERS {
             return Answer::text(
                 429,
@@ -188,6 +199,21 @@ impl Agent {
                 400,
                 format!("previous terminated container {container:?} in pod {pod:?} not found\n"),
             );
+        }
+        if let State::Waiting { reason, .. } = &runner.state {
+            // Between two runs the last one is what there is to read.
+            previous = true;
+            if runner.last.is_none() {
+                let why = match *reason {
+                    "ErrImagePull" => "image can't be pulled",
+                    "ImagePullBackOff" => "trying and failing to pull image",
+                    reason => reason,
+                };
+                return Answer::text(
+                    400,
+                    format!("container {container:?} in pod {pod:?} is waiting to start: {why}\n"),
+                );
+            }
         }
         let since_time = match value(query, "sinceTime") {
             None => None,

@@ -97,7 +97,7 @@ impl Agent {
                 let _ = writeln!(
                     o,
                     "pico_container_restarts_total{labels} {}",
-                    runner.restarts
+                    runner.restart_count()
                 );
             }
         }

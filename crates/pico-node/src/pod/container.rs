@@ -11,7 +11,7 @@ use super::host::{ContainerHost, Request};
 use super::log::Log;
 use super::probe::{Probe, Step, Verdict};
 use super::pull::{self, names_registry};
-use super::source::Settings;
+use super::source::{PullSecrets, Settings};
 use super::spec::{Action, ContainerSpec, ProbeSpec, RestartPolicy};
 use super::work::{Given, World};
 use crate::runtime::ImageError;
@@ -200,6 +200,7 @@ impl Runner {
         &mut self,
         spec: &ContainerSpec,
         settings: Settings,
+        secrets: &PullSecrets<'_>,
         given: &Given,
         world: &mut World<'_>,
     ) {
@@ -209,7 +210,7 @@ impl Runner {
         let mut found = world.runtime.image(&spec.image);
         let wants = spec.pull.wants(&spec.image, &found);
         if wants {
-            found = match self.pull(spec, world) {
+            found = match self.pull(spec, secrets, world) {
                 Ok(true) => world.runtime.image(&spec.image),
                 Ok(false) => return,
                 Err(error) => Err(error),
@@ -309,7 +310,12 @@ impl Runner {
     }
 
     /// Has the image pulled. Says whether it is there now.
-    fn pull(&mut self, spec: &ContainerSpec, world: &mut World<'_>) -> Result<bool, ImageError> {
+    fn pull(
+        &mut self,
+        spec: &ContainerSpec,
+        secrets: &PullSecrets<'_>,
+        world: &mut World<'_>,
+    ) -> Result<bool, ImageError> {
         if !core::mem::replace(&mut self.is_pulling, true) {
             world.event(
                 spec,
@@ -317,8 +323,17 @@ impl Runner {
                 "Pulling",
                 format!("Pulling image {:?}", spec.image),
             );
+            if !secrets.missing.is_empty() {
+                let text = format!(
+                    "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed.",
+                    secrets.missing.join(", ")
+                );
+                world.event(spec, true, "FailedToRetrieveImagePullSecret", text);
+            }
         }
-        let pulled = world.runtime.pull(&spec.image, &world.in_use);
+        let pulled = world
+            .runtime
+            .pull(&spec.image, &world.in_use, &secrets.documents);
         match &pulled {
             Ok(false) => {
                 if let State::Waiting { retry_at, .. } = &mut self.state {
@@ -394,6 +409,14 @@ impl Runner {
 
     fn backoff(&self) -> Ms {
         (BACKOFF_MS.0 << self.failures.saturating_sub(2).min(5)).min(BACKOFF_MS.1)
+    }
+
+    /// How often it has been started again: one that is to be has not been yet.
+    pub(crate) fn restart_count(&self) -> u32 {
+        match self.state {
+            State::Waiting { .. } => self.restarts.saturating_sub(1),
+            _ => self.restarts,
+        }
     }
 
     /// Asks the container to end by itself before a time.

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::spec::{ContainerSpec, EnvValue, Pod, Reference};
+use super::spec::{ContainerSpec, EnvValue, Fact, Files, Pod, Reference};
 use crate::json::{Shape, Value};
 use crate::time::Ms;
 
@@ -137,6 +137,43 @@ impl Settings {
     }
 }
 
+/// What a pod's `imagePullSecrets` hold.
+#[derive(Default)]
+pub(crate) struct PullSecrets<'a> {
+    /// The documents with credentials: `.dockerconfigjson`, or `.dockercfg` of old.
+    pub(crate) documents: Vec<&'a [u8]>,
+    /// Those that are not there, or hold none.
+    pub(crate) missing: Vec<&'a str>,
+}
+
+/// The credentials for registries that a pod brings.
+///
+/// # Errors
+/// [`Missing::Unread`] as long as an answer is awaited; a Secret that is not there is none.
+pub(crate) fn pull_secrets<'a>(
+    pod: &'a Pod,
+    sources: &'a [Source],
+) -> Result<PullSecrets<'a>, Missing> {
+    let mut found = PullSecrets::default();
+    for name in &pod.pull_secrets {
+        let source = sources
+            .iter()
+            .find(|s| s.reference.is_secret && s.reference.name == *name);
+        if source.is_some_and(|source| !source.is_read) {
+            return Err(Missing::Unread);
+        }
+        let data = source.and_then(|source| source.data.as_ref());
+        let document = data.into_iter().flatten().find_map(|(key, value)| {
+            matches!(&**key, ".dockerconfigjson" | ".dockercfg").then_some(&**value)
+        });
+        match document {
+            Some(document) => found.documents.push(document),
+            None => found.missing.push(name),
+        }
+    }
+    Ok(found)
+}
+
 /// Facts for the downward API.
 pub(crate) struct Downward<'a> {
     pub(crate) node: &'a str,
@@ -158,7 +195,7 @@ pub(crate) fn settings(
             Some(source) if !source.is_read => Err(Missing::Unread),
             Some(source) => match &source.data {
                 Some(data) => Ok(Some(data)),
-                None if reference.optional => Ok(None),
+                None if reference.optional && source.refusal.is_none() => Ok(None),
                 None => Err(Missing::Absent(source.describe())),
             },
             None => Ok(None),
@@ -182,12 +219,7 @@ pub(crate) fn settings(
                 room -= value.len();
                 value.into_bytes()
             }
-            EnvValue::Field(path) => field(pod, path, downward)
-                .ok_or_else(|| Missing::Absent(format!("field {path:?} is not known here")))?
-                .into_bytes(),
-            EnvValue::Resource { name, divisor } => resource(container, name, *divisor)
-                .ok_or_else(|| Missing::Absent(format!("resource {name:?} is not known here")))?
-                .into_bytes(),
+            EnvValue::Fact(told) => fact(pod, container, told, downward)?.into_bytes(),
             EnvValue::Key { reference, key } => {
                 let data = find(reference)?;
                 match data.and_then(|data| data.iter().find(|(k, _)| k == key)) {
@@ -210,31 +242,55 @@ pub(crate) fn settings(
         settings.set(name.clone(), bytes);
     }
     for mount in &container.mounts {
-        let Some(data) = find(&mount.reference)? else {
-            continue;
+        let mut put = |path: &str, value: &[u8]| {
+            if mount.sub_path.is_empty() {
+                settings.set(format!("{}/{path}", mount.path), value.to_vec());
+            } else if path == mount.sub_path {
+                settings.set(mount.path.clone(), value.to_vec());
+            }
         };
-        for (key, value) in data {
-            let path = if mount.items.is_empty() {
-                Some(key)
-            } else {
-                mount
-                    .items
-                    .iter()
-                    .find(|(k, _)| k == key)
-                    .map(|(_, path)| path)
-            };
-            match path {
-                Some(path) if mount.sub_path.is_empty() => {
-                    settings.set(format!("{}/{path}", mount.path), value.clone());
+        match &mount.files {
+            Files::Facts(facts) => {
+                for (path, told) in facts {
+                    put(path, fact(pod, container, told, downward)?.as_bytes());
                 }
-                Some(path) if *path == mount.sub_path => {
-                    settings.set(mount.path.clone(), value.clone())
+            }
+            Files::Map { reference, items } => {
+                for (key, value) in find(reference)?.into_iter().flatten() {
+                    if items.is_empty() {
+                        put(key, value);
+                    }
+                    for (_, path) in items.iter().filter(|(k, _)| k == key) {
+                        put(path, value);
+                    }
                 }
-                _ => {}
             }
         }
     }
     Ok(settings)
+}
+
+/// A fact in words.
+fn fact(
+    pod: &Pod,
+    container: &ContainerSpec,
+    fact: &Fact,
+    downward: &Downward<'_>,
+) -> Result<String, Missing> {
+    match fact {
+        Fact::Field(path) => field(pod, path, downward)
+            .ok_or_else(|| Missing::Absent(format!("field {path:?} is not known here"))),
+        Fact::Resource {
+            container: of,
+            name,
+            divisor,
+        } => {
+            let mut all = pod.init.iter().chain(&pod.containers);
+            let of = all.find(|spec| spec.name == *of).unwrap_or(container);
+            resource(of, name, *divisor)
+                .ok_or_else(|| Missing::Absent(format!("resource {name:?} is not known here")))
+        }
+    }
 }
 
 /// `$(NAME)` is replaced by a variable that was set before; `$$` is a dollar. `None` when it comes to more than `room` bytes.
@@ -278,13 +334,31 @@ fn field(pod: &Pod, path: &str, downward: &Downward<'_>) -> Option<String> {
         "metadata.uid" => pod.uid.clone(),
         "spec.nodeName" => downward.node.to_owned(),
         "spec.serviceAccountName" => pod.service_account.clone(),
-        "status.hostIP" | "status.podIP" => downward.address.to_owned(),
+        "status.hostIP" | "status.podIP" | "status.hostIPs" | "status.podIPs" => {
+            downward.address.to_owned()
+        }
+        "metadata.labels" => lines(&pod.labels),
+        "metadata.annotations" => lines(&pod.annotations),
         _ => {
-            let key = path.strip_prefix("metadata.labels['")?.strip_suffix("']")?;
-            let label = pod.labels.iter().find(|(k, _)| k == key);
-            label.map(|(_, v)| v.clone()).unwrap_or_default()
+            let (all, key) = match path.strip_prefix("metadata.labels['") {
+                Some(key) => (&pod.labels, key),
+                None => (
+                    &pod.annotations,
+                    path.strip_prefix("metadata.annotations['")?,
+                ),
+            };
+            let key = key.strip_suffix("']")?;
+            let found = all.iter().find(|(k, _)| k == key);
+            found.map(|(_, v)| v.clone()).unwrap_or_default()
         }
     })
+}
+
+/// Labels or annotations as a file has them: a line each, in their order, the value in quotes.
+fn lines(all: &[(String, String)]) -> String {
+    let mut lines: Vec<String> = all.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 fn resource(container: &ContainerSpec, name: &str, divisor: u64) -> Option<String> {

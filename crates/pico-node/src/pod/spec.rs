@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::pull::PullPolicy;
+use super::pull::{PullPolicy, names_registry};
 use crate::facts::resource;
 use crate::json::{Shape, Value};
 use crate::quantity;
@@ -87,7 +87,7 @@ pub(crate) const METADATA: Shape = Shape::Keys(&[
         "ownerReferences",
         Shape::Keys(&[("kind", Shape::All), ("controller", Shape::All)]),
     ),
-    ("annotations", Shape::Keys(&[(PINS_ANNOTATION, Shape::All)])),
+    ("annotations", Shape::Short),
 ]);
 
 /// What is kept of a Pod's spec.
@@ -96,6 +96,7 @@ pub(crate) const SPEC: Shape = Shape::Keys(&[
     ("serviceAccountName", Shape::All),
     ("restartPolicy", Shape::All),
     ("terminationGracePeriodSeconds", Shape::All),
+    ("imagePullSecrets", Shape::All),
     ("initContainers", CONTAINER),
     ("containers", CONTAINER),
     (
@@ -105,7 +106,18 @@ pub(crate) const SPEC: Shape = Shape::Keys(&[
             ("configMap", VOLUME_OF),
             ("secret", VOLUME_OF),
             ("emptyDir", Shape::Keys(&[])),
-            ("projected", Shape::Keys(&[])),
+            (
+                "projected",
+                Shape::Keys(&[(
+                    "sources",
+                    Shape::Keys(&[
+                        ("configMap", VOLUME_OF),
+                        ("secret", VOLUME_OF),
+                        ("downwardAPI", Shape::All),
+                        ("serviceAccountToken", Shape::Keys(&[])),
+                    ]),
+                )]),
+            ),
             ("downwardAPI", Shape::All),
         ]),
     ),
@@ -119,6 +131,8 @@ pub(crate) const PINS_ANNOTATION: &str = "pico.io/gpio-pins";
 
 /// How many containers a pod may have.
 const MAX_CONTAINERS: usize = 4;
+/// How many Secrets with credentials for registries a pod may have.
+const MAX_PULL_SECRETS: usize = 4;
 
 /// When a container that ended is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,16 +154,8 @@ pub(crate) struct Reference {
 #[derive(Debug, Clone)]
 pub(crate) enum EnvValue {
     Text(String),
-    Key {
-        reference: Reference,
-        key: String,
-    },
-    Field(String),
-    /// The container's own limit or request of a resource.
-    Resource {
-        name: String,
-        divisor: u64,
-    },
+    Key { reference: Reference, key: String },
+    Fact(Fact),
 }
 
 /// All keys of a map as variables.
@@ -159,14 +165,57 @@ pub(crate) struct EnvFrom {
     pub(crate) reference: Reference,
 }
 
-/// Keys of a map as files.
+/// Files, as one source of a volume has them.
 #[derive(Debug, Clone)]
 pub(crate) struct Mount {
     pub(crate) path: String,
     pub(crate) sub_path: String,
-    pub(crate) reference: Reference,
-    /// Key and path; empty for all keys under their own names.
-    pub(crate) items: Vec<(String, String)>,
+    pub(crate) files: Files,
+}
+
+/// What files are made of.
+#[derive(Debug, Clone)]
+pub(crate) enum Files {
+    /// Keys of a map.
+    Map {
+        reference: Reference,
+        /// Key and path; empty for all keys under their own names.
+        items: Vec<(String, String)>,
+    },
+    /// Facts of the pod, each with its path.
+    Facts(Vec<(String, Fact)>),
+}
+
+/// A fact that the downward API tells.
+#[derive(Debug, Clone)]
+pub(crate) enum Fact {
+    Field(String),
+    /// A limit or request of a container, its own if none is named.
+    Resource {
+        container: String,
+        name: String,
+        divisor: u64,
+    },
+}
+
+impl Fact {
+    fn read(value: &Value) -> Option<Self> {
+        if let Some(field) = value.at(&["fieldRef"]) {
+            return Some(Self::Field(field.text(&["fieldPath"]).to_owned()));
+        }
+        let resource = value.at(&["resourceFieldRef"])?;
+        Some(Self::Resource {
+            container: resource.text(&["containerName"]).to_owned(),
+            name: resource.text(&["resource"]).to_owned(),
+            divisor: quantity::milli(resource.scalar(&["divisor"]))
+                .filter(|d| *d > 0)
+                .unwrap_or(1000),
+        })
+    }
+
+    fn is_of_annotations(&self) -> bool {
+        matches!(self, Self::Field(path) if path.starts_with("metadata.annotations"))
+    }
 }
 
 /// What a container asks of the board.
@@ -228,6 +277,8 @@ pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) service_account: String,
     pub(crate) labels: Vec<(String, String)>,
+    /// Short annotations, if something is made of them.
+    pub(crate) annotations: Vec<(String, String)>,
     /// Seconds to end in, once the pod is to be deleted.
     pub(crate) deletion: Option<u32>,
     pub(crate) grace: u32,
@@ -235,6 +286,8 @@ pub(crate) struct Pod {
     pub(crate) init: Vec<ContainerSpec>,
     pub(crate) containers: Vec<ContainerSpec>,
     pub(crate) pins: Option<Vec<u8>>,
+    /// Names of Secrets with credentials for registries; none where no image is in one.
+    pub(crate) pull_secrets: Vec<String>,
     /// The phase that the API holds: a pod that ended is not started again after a restart of the node.
     pub(crate) is_over: bool,
     /// Whether it comes back under its own name and finds what it stored: one of a StatefulSet.
@@ -281,6 +334,23 @@ impl Pod {
         } else if containers.len() > MAX_CONTAINERS || init.len() > MAX_CONTAINERS {
             unsupported = Some(format!("a pod may have {MAX_CONTAINERS} containers here"));
         }
+        let mut pull_secrets = Vec::new();
+        let mut images = init.iter().chain(&containers);
+        if images.any(|container| names_registry(&container.image)) {
+            for secret in value.list(&["spec", "imagePullSecrets"]) {
+                match secret.text(&["name"]) {
+                    "" => {}
+                    name if pull_secrets.len() < MAX_PULL_SECRETS => {
+                        pull_secrets.push(name.to_owned())
+                    }
+                    _ => {
+                        unsupported = Some(format!(
+                            "a pod may have {MAX_PULL_SECRETS} imagePullSecrets here"
+                        ));
+                    }
+                }
+            }
+        }
         let pins = match value.text(&["metadata", "annotations", PINS_ANNOTATION]) {
             "" => None,
             text => {
@@ -299,16 +369,16 @@ impl Pod {
             name,
             namespace: meta("namespace"),
             service_account: value.text(&["spec", "serviceAccountName"]).into(),
-            labels: value
-                .entries(&["metadata", "labels"])
+            labels: texts(value, "labels"),
+            annotations: if init
                 .iter()
-                .map(|(k, v)| {
-                    (
-                        k.as_ref().to_owned(),
-                        v.as_text().unwrap_or_default().to_owned(),
-                    )
-                })
-                .collect(),
+                .chain(&containers)
+                .any(ContainerSpec::wants_annotations)
+            {
+                texts(value, "annotations")
+            } else {
+                Vec::new()
+            },
             deletion,
             grace,
             restart: match value.text(&["spec", "restartPolicy"]) {
@@ -319,6 +389,7 @@ impl Pod {
             init,
             containers,
             pins,
+            pull_secrets,
             is_over: matches!(value.text(&["status", "phase"]), "Succeeded" | "Failed"),
             comes_back: value
                 .list(&["metadata", "ownerReferences"])
@@ -346,7 +417,13 @@ impl Pod {
                 _ => None,
             });
             let from = container.env_from.iter().map(|from| &from.reference);
-            let mounts = container.mounts.iter().map(|mount| &mount.reference);
+            let mounts = container
+                .mounts
+                .iter()
+                .filter_map(|mount| match &mount.files {
+                    Files::Map { reference, .. } => Some(reference),
+                    Files::Facts(_) => None,
+                });
             for reference in env.chain(from).chain(mounts) {
                 match all
                     .iter_mut()
@@ -357,44 +434,96 @@ impl Pod {
                 }
             }
         }
+        for name in &self.pull_secrets {
+            if !all.iter().any(|r| r.is_secret && r.name == *name) {
+                all.push(Reference {
+                    is_secret: true,
+                    name: name.clone(),
+                    optional: true,
+                });
+            }
+        }
         all
     }
 }
 
+impl ContainerSpec {
+    fn wants_annotations(&self) -> bool {
+        let in_env = |(_, value): &(String, EnvValue)| matches!(value, EnvValue::Fact(fact) if fact.is_of_annotations());
+        let in_files = |mount: &Mount| match &mount.files {
+            Files::Facts(facts) => facts.iter().any(|(_, fact)| fact.is_of_annotations()),
+            Files::Map { .. } => false,
+        };
+        self.env.iter().any(in_env) || self.mounts.iter().any(in_files)
+    }
+}
+
+/// Labels or annotations.
+fn texts(value: &Value, key: &str) -> Vec<(String, String)> {
+    let entries = value.entries(&["metadata", key]).iter();
+    entries
+        .filter_map(|(key, value)| Some((key.as_ref().to_owned(), value.as_text()?.to_owned())))
+        .collect()
+}
+
 struct Volume {
     name: String,
-    /// `None` for one that has no files here.
-    map: Option<(Reference, Vec<(String, String)>)>,
+    files: Vec<Files>,
+}
+
+/// The files of a volume, or of a source of one that is projected.
+fn files(source: &Value) -> Option<Files> {
+    let map = |kind: &str, is_secret, name_keys: [&str; 2]| {
+        let source = source.at(&[kind])?;
+        let mut name = name_keys.iter().map(|key| source.text(&[key]));
+        let items = source.list(&["items"]).iter();
+        Some(Files::Map {
+            reference: Reference {
+                is_secret,
+                name: name
+                    .find(|name| !name.is_empty())
+                    .unwrap_or_default()
+                    .to_owned(),
+                optional: source.is_true(&["optional"]),
+            },
+            items: items
+                .map(|i| (i.text(&["key"]).to_owned(), i.text(&["path"]).to_owned()))
+                .collect(),
+        })
+    };
+    let facts = || {
+        let items = source.at(&["downwardAPI"])?.list(&["items"]).iter();
+        Some(Files::Facts(
+            items
+                .filter_map(|item| Some((item.text(&["path"]).to_owned(), Fact::read(item)?)))
+                .collect(),
+        ))
+    };
+    map("configMap", false, ["name", "name"])
+        .or_else(|| map("secret", true, ["secretName", "name"]))
+        .or_else(facts)
 }
 
 fn volumes(pod: &Value, unsupported: &mut Option<String>) -> Vec<Volume> {
     let mut all = Vec::new();
     for volume in pod.list(&["spec", "volumes"]) {
         let name = volume.text(&["name"]).to_owned();
-        let map = |kind: &str, is_secret, name_key: &str| {
-            volume.at(&[kind]).map(|source| {
-                let items = source
-                    .list(&["items"])
-                    .iter()
-                    .map(|i| (i.text(&["key"]).to_owned(), i.text(&["path"]).to_owned()))
-                    .collect();
-                let reference = Reference {
-                    is_secret,
-                    name: source.text(&[name_key]).to_owned(),
-                    optional: source.is_true(&["optional"]),
-                };
-                (reference, items)
-            })
-        };
-        let map = map("configMap", false, "name").or_else(|| map("secret", true, "secretName"));
-        // The token of the service account is projected into every pod by the API; nothing here can use it.
+        let mut found: Vec<Files> = files(volume).into_iter().collect();
+        let sources = volume.list(&["projected", "sources"]);
+        // The token of the service account is projected into every pod by the API; nothing here can use it, nor what is beside it.
+        if !sources
+            .iter()
+            .any(|s| s.at(&["serviceAccountToken"]).is_some())
+        {
+            found.extend(sources.iter().filter_map(files));
+        }
         let is_nothing = volume.at(&["emptyDir"]).is_some() || volume.at(&["projected"]).is_some();
-        if map.is_none() && !is_nothing {
+        if found.is_empty() && !is_nothing {
             *unsupported = Some(format!(
                 "volume {name:?} is of a kind that this node does not have"
             ));
         }
-        all.push(Volume { name, map });
+        all.push(Volume { name, files: found });
     }
     all
 }
@@ -409,12 +538,11 @@ fn container(value: &Value, volumes: &[Volume], unsupported: &mut Option<String>
     let mut mounts = Vec::new();
     for mount in value.list(&["volumeMounts"]) {
         let volume = volumes.iter().find(|v| v.name == mount.text(&["name"]));
-        if let Some((reference, items)) = volume.and_then(|v| v.map.as_ref()) {
+        for files in volume.iter().flat_map(|v| &v.files) {
             mounts.push(Mount {
                 path: mount.text(&["mountPath"]).trim_end_matches('/').to_owned(),
                 sub_path: mount.text(&["subPath"]).to_owned(),
-                reference: reference.clone(),
-                items: items.clone(),
+                files: files.clone(),
             });
         }
     }
@@ -476,19 +604,7 @@ fn variable(value: &Value) -> (String, EnvValue) {
     };
     let from = key("configMapKeyRef", false)
         .or_else(|| key("secretKeyRef", true))
-        .or_else(|| {
-            let field = value.at(&["valueFrom", "fieldRef"])?;
-            Some(EnvValue::Field(field.text(&["fieldPath"]).to_owned()))
-        })
-        .or_else(|| {
-            let resource = value.at(&["valueFrom", "resourceFieldRef"])?;
-            Some(EnvValue::Resource {
-                name: resource.text(&["resource"]).to_owned(),
-                divisor: quantity::milli(resource.scalar(&["divisor"]))
-                    .filter(|d| *d > 0)
-                    .unwrap_or(1000),
-            })
-        });
+        .or_else(|| Fact::read(value.at(&["valueFrom"])?).map(EnvValue::Fact));
     (
         name,
         from.unwrap_or_else(|| EnvValue::Text(value.text(&["value"]).to_owned())),

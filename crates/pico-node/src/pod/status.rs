@@ -165,7 +165,7 @@ fn one(runner: &Runner, spec: &ContainerSpec, is_init: bool, now: Wall, a: &mut 
         if runner.id != 0 {
             o.display("containerID", format_args!("pico-eci://{:016x}", runner.id));
         }
-        o.number("restartCount", runner.restarts.into());
+        o.number("restartCount", runner.restart_count().into());
         let done = matches!(&runner.state, State::Terminated(end) if end.code == 0);
         o.flag("ready", if is_init { done } else { runner.is_ready() });
         o.flag("started", runner.is_started());

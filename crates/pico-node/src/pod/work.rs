@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use pico_board::PinSet;
 
 use super::container::{Runner, State, earlier};
-use super::source::{Downward, Missing, Source, settings};
+use super::pull::names_registry;
+use super::source::{Downward, Missing, PullSecrets, Source, pull_secrets, settings};
 use super::spec::{ContainerSpec, Pod, RestartPolicy};
 use crate::backoff::Random;
 use crate::event::{About, Events};
@@ -100,6 +101,8 @@ pub(crate) struct Work {
     pub(crate) sources: Vec<Source>,
     /// Reason and message of a pod that this node does not take.
     pub(crate) rejected: Option<(String, String)>,
+    /// Whether an event has told of that, if it is so.
+    is_told: bool,
     pub(crate) started: Option<Wall>,
     /// Since when each condition is what it is: Initialized, ContainersReady and Ready.
     pub(crate) since: [(bool, Option<Wall>); 3],
@@ -126,6 +129,7 @@ impl Work {
             sources: pod.references().into_iter().map(Source::new).collect(),
             given: Given::NOTHING,
             rejected: None,
+            is_told: false,
             started: now,
             since: [(false, now); 3],
             dirty: true,
@@ -241,6 +245,13 @@ impl Work {
     pub(crate) fn poll(&mut self, world: &mut World<'_>) -> Option<Ms> {
         world.about = Some(self.about());
         world.dirty = false;
+        if !core::mem::replace(&mut self.is_told, true)
+            && let (Some((reason, message)), Some(about)) = (&self.rejected, world.about.clone())
+        {
+            world
+                .events
+                .add(about, true, reason.clone(), message.clone(), world.wall);
+        }
         let next = self.act(world);
         self.observe(world.wall);
         self.dirty |= core::mem::take(&mut world.dirty);
@@ -325,8 +336,16 @@ impl Work {
                 node: &world.config.name,
                 address: &world.config.address,
             };
-            match settings(&self.pod, spec, &self.sources, &downward) {
-                Ok(settings) => runner.start(spec, settings, &self.given, world),
+            let secrets = if names_registry(&spec.image) {
+                pull_secrets(&self.pod, &self.sources)
+            } else {
+                Ok(PullSecrets::default())
+            };
+            let settings = settings(&self.pod, spec, &self.sources, &downward);
+            match settings.and_then(|settings| Ok((settings, secrets?))) {
+                Ok((settings, secrets)) => {
+                    runner.start(spec, settings, &secrets, &self.given, world);
+                }
                 // The answer will wake us.
                 Err(Missing::Unread) => return None,
                 Err(Missing::Absent(what)) => {

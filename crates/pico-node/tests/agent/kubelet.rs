@@ -242,6 +242,104 @@ fn logs() {
 }
 
 #[test]
+fn a_log_of_a_container_that_waits() {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    let waits = json!({"metadata": {"name": "p", "namespace": "default"},
+        "spec": {"nodeName": "pico", "containers": [{"name": "c", "image": "test/fails:v1"}, {"name": "d", "image": "test/none:v1"}]}});
+    rig.api.put("/api/v1/namespaces/default/pods/p", waits);
+    rig.run(5000);
+    // Between two runs the last one's is told, as with a kubelet: why it fails is what is looked for.
+    let (head, last) = get(&mut rig, "/containerLogs/default/p/c");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(!last.is_empty());
+    assert_eq!(
+        get(&mut rig, "/containerLogs/default/p/c?previous=true").1,
+        last
+    );
+    let (head, body) = get(&mut rig, "/containerLogs/default/p/d");
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    let why = "container \"d\" in pod \"p\" is waiting to start: ";
+    assert!(body.starts_with(why) && body.contains("image"), "{body}");
+}
+
+#[test]
+fn anybody_is_told_of_its_health_and_nothing_more() {
+    let mut rig = rig();
+    let mut check = |request: &str, expected: u16| {
+        let now = rig.now;
+        assert!(rig.agent.accept(9, now));
+        let asked = format!("{request} HTTP/1.1\r\n\r\n");
+        rig.agent.served(9, asked.as_bytes(), now, &mut rig.runtime);
+        let answer = said(&mut rig, 9);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {expected} ")),
+            "{request}: {answer}"
+        );
+        assert_eq!(
+            expected == 401,
+            answer.contains("the API server"),
+            "{request}: {answer}"
+        );
+        rig.agent.served_closed(9);
+    };
+    for path in ["/healthz", "/livez", "/readyz"] {
+        check(&format!("GET {path}"), 200);
+    }
+    let figures = ["/metrics", "/metrics/resource", "/stats/summary"];
+    for path in figures {
+        check(&format!("GET {path}"), 401);
+    }
+    let others = [
+        "GET /pods",
+        "GET /runningpods/",
+        "GET //pods",
+        "GET /pods?x=/healthz",
+        "GET /containerLogs/default/p/c",
+        "GET /spec",
+        "GET /configz",
+        "GET /pico/status",
+        "GET /pico/memory",
+        "GET /",
+        "GET /none",
+        "GET /exec/default/p/c?command=ls&output=1",
+        "POST /exec/default/p/c?command=ls&output=1",
+        "POST /run/default/p/c?cmd=ls",
+        "POST /attach/default/p/c",
+        "GET /proxy/default/p/80/",
+        "PUT /pods",
+        "GET /healthz/x",
+        "GET /metrics/cadvisor",
+    ];
+    for request in others {
+        check(request, 401);
+    }
+    check("PUT /healthz", 405);
+    let config = pico_node::Config {
+        open_metrics: true,
+        ..crate::rig::config("pico")
+    };
+    rig = Rig::of(config);
+    rig.run(2000);
+    let mut check = |request: &str, expected: u16| {
+        let now = rig.now;
+        assert!(rig.agent.accept(9, now));
+        let asked = format!("GET {request} HTTP/1.1\r\n\r\n");
+        rig.agent.served(9, asked.as_bytes(), now, &mut rig.runtime);
+        let answer = said(&mut rig, 9);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {expected} ")),
+            "{request}: {answer}"
+        );
+        rig.agent.served_closed(9);
+    };
+    for path in figures {
+        check(path, 200);
+    }
+    check("/pods", 401);
+}
+
+#[test]
 fn connection_close_is_kept_to() {
     let mut rig = rig();
     for path in ["/healthz", "/pods", "/containerLogs/default/p/c", "/none"] {
@@ -289,7 +387,7 @@ fn who_does_not_take_the_answer_is_not_waited_for() {
     assert!(rig.agent.accept(10, rig.now));
     let now = rig.now;
     rig.agent
-        .served(10, b"GET /pods HTTP/1.1\r\n\r\n", now, &mut rig.runtime);
+        .served(10, b"GET /healthz HTTP/1.1\r\n\r\n", now, &mut rig.runtime);
     assert!(!rig.agent.serving(10).is_empty());
     rig.run(59_000);
     assert_eq!(rig.agent.served_expired(), None);
@@ -304,7 +402,7 @@ fn logs_that_are_followed_leave_room_for_questions() {
     let asked = b"GET /containerLogs/default/p/c?follow=true HTTP/1.1\r\n\r\n";
     let followers = u32::try_from(MAX_CONNECTIONS).expect("a few") - 1;
     for id in 0..followers {
-        assert!(rig.agent.accept(100 + id, rig.now));
+        assert!(rig.agent.accept_trusted(100 + id, rig.now));
         rig.agent.served(100 + id, asked, rig.now, &mut rig.runtime);
         while !rig.agent.serving(100 + id).is_empty() {
             let n = rig.agent.serving(100 + id).len();

@@ -96,10 +96,10 @@ fn ends_and_restart_policies() {
     };
     check("test/done:v1", "Never", "Succeeded", 0, "terminated");
     check("test/done:v1", "OnFailure", "Succeeded", 0, "terminated");
-    check("test/done:v1", "Always", "Running", 2, "waiting");
+    check("test/done:v1", "Always", "Running", 1, "waiting");
     check("test/fails:v1", "Never", "Failed", 0, "terminated");
-    check("test/fails:v1", "OnFailure", "Running", 2, "waiting");
-    check("test/fails:v1", "Always", "Running", 2, "waiting");
+    check("test/fails:v1", "OnFailure", "Running", 1, "waiting");
+    check("test/fails:v1", "Always", "Running", 1, "waiting");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn restarts_back_off() {
                 .expect("it is there"),
         );
     }
-    assert_eq!(counts, [3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(counts, [2, 3, 4, 5, 6, 7, 8]);
 }
 
 #[test]
@@ -601,4 +601,107 @@ fn what_a_pod_stored_that_went_while_the_board_was_off_is_freed() {
     rig.run(5000);
     assert_eq!(starts(&rig, "an-old-uid"), None);
     assert_eq!(starts(&rig, "default/web-0"), Some(7));
+}
+
+#[test]
+fn what_the_downward_api_tells() {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    rig.api.put(
+        "/api/v1/namespaces/default/configmaps/small",
+        json!({"data": {"a": "one", "b": "two"}}),
+    );
+    let field = |path: &str| json!({"fieldRef": {"fieldPath": path}});
+    let env = |name: &str, from: Value| json!({"name": name, "valueFrom": from});
+    rig.api.put(POD, json!({
+        "metadata": {"name": "p", "namespace": "default", "labels": {"app": "x", "tier": "a\"b"},
+            "annotations": {"note": "hi", "long": "x".repeat(9000)}},
+        "spec": {"nodeName": "pico",
+            "volumes": [
+                {"name": "d", "downwardAPI": {"items": [
+                    {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+                    {"path": "notes", "fieldRef": {"fieldPath": "metadata.annotations"}},
+                    {"path": "deep/memory", "resourceFieldRef": {"containerName": "d", "resource": "limits.memory", "divisor": "1Ki"}}]}},
+                {"name": "all", "projected": {"sources": [
+                    {"configMap": {"name": "small", "items": [{"key": "a", "path": "x/a"}]}},
+                    {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}}]}},
+                {"name": "kube-api-access", "projected": {"sources": [
+                    {"serviceAccountToken": {"path": "token"}}, {"configMap": {"name": "kube-root-ca.crt"}}]}}],
+            "containers": [
+                {"name": "c", "image": "test/ok:v1", "env": [
+                    env("NOTE", field("metadata.annotations['note']")),
+                    env("NONE", field("metadata.annotations['none']")),
+                    env("IPS", field("status.podIPs"))],
+                 "volumeMounts": [{"name": "d", "mountPath": "/etc/d"}, {"name": "all", "mountPath": "/etc/all"},
+                    {"name": "kube-api-access", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]},
+                {"name": "d", "image": "test/ok:v1", "resources": {"limits": {"memory": "32Ki"}}}]}}));
+    rig.run(5000);
+    assert_eq!(status(&rig)["phase"], "Running", "{}", status(&rig));
+    let mut said = |words: &str| {
+        rig.kubelet(format!("POST /run/default/p/c?cmd={words} HTTP/1.1\r\n\r\n").as_bytes())
+    };
+    assert_eq!(said("env"), "NOTE=hi\nNONE=\nIPS=10.0.0.7\n");
+    assert_eq!(said("cat+/etc/d/labels"), "app=\"x\"\ntier=\"a\\\"b\"");
+    assert_eq!(said("cat+/etc/d/notes"), "note=\"hi\"");
+    assert_eq!(said("cat+/etc/d/deep/memory"), "32");
+    assert_eq!(said("cat+/etc/all/x/a"), "one");
+    assert_eq!(said("cat+/etc/all/name"), "p");
+    assert_eq!(
+        rig.api
+            .count("GET /api/v1/namespaces/default/configmaps/kube-root-ca.crt"),
+        0
+    );
+}
+
+#[test]
+fn a_map_is_read_whole_or_not_at_all() {
+    for (bytes, is_optional, fits) in [
+        (5000, false, true),
+        (15_000, true, true),
+        (17_000, false, false),
+        (17_000, true, false),
+    ] {
+        let mut rig = Rig::new();
+        rig.run(2000);
+        rig.api.put(
+            "/api/v1/namespaces/default/configmaps/big",
+            json!({"data": {"a": "x".repeat(bytes), "b": "two"}}),
+        );
+        rig.api.put(POD, json!({
+            "metadata": {"name": "p", "namespace": "default"},
+            "spec": {"nodeName": "pico",
+                "volumes": [{"name": "v", "configMap": {"name": "big", "optional": is_optional}}],
+                "containers": [{"name": "c", "image": "test/ok:v1", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}}));
+        rig.run(5000);
+        if fits {
+            let said = rig.kubelet(b"POST /run/default/p/c?cmd=cat+/v/a HTTP/1.1\r\n\r\n");
+            assert_eq!(said.len(), bytes, "{bytes}");
+        } else {
+            let waiting = &container(&rig)["state"]["waiting"];
+            assert_eq!(waiting["reason"], "CreateContainerConfigError", "{waiting}");
+            let message = waiting["message"].as_str().expect("it is there");
+            assert!(
+                message.contains("configmap \"big\" cannot be read: it holds more than the 16 KiB"),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pod_that_is_refused_has_an_event() {
+    for (spec, reason) in [
+        (
+            json!([{"name": "c", "image": "test/ok:v1", "resources": {"limits": {"pico.io/gpio-pin": 27}}}]),
+            "OutOfpico.io/gpio-pin",
+        ),
+        (
+            json!([{"name": "c", "image": "test/ok:v1", "restartPolicy": "Always"}]),
+            "UnsupportedPod",
+        ),
+    ] {
+        let rig = running(pod(spec), 5000);
+        assert_eq!(status(&rig)["reason"], reason);
+        assert_eq!(reasons(&rig), [reason]);
+    }
 }

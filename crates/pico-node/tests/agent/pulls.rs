@@ -50,6 +50,51 @@ fn events(rig: &Rig) -> Vec<String> {
 }
 
 #[test]
+fn a_pod_brings_its_credentials() {
+    let mut rig = rig(Ok("test/ok:v1"));
+    let mut object = pod(IMAGE, "IfNotPresent");
+    object["spec"]["imagePullSecrets"] =
+        json!([{"name": "own"}, {"name": "old"}, {"name": "none"}, {"name": "other"}]);
+    rig.api.put(
+        "/api/v1/namespaces/default/secrets/own",
+        json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eyJhdXRocyI6IHt9fQ=="}}),
+    );
+    rig.api.put(
+        "/api/v1/namespaces/default/secrets/old",
+        json!({"data": {".dockercfg": "e30="}}),
+    );
+    rig.api.put(
+        "/api/v1/namespaces/default/secrets/other",
+        json!({"data": {"x": "e30="}}),
+    );
+    rig.api.put(POD, object);
+    rig.run(5000);
+    assert!(is_running(&rig), "{:?}", waiting(&rig));
+    assert_eq!(rig.runtime.pull_secrets, [&b"{\"auths\": {}}"[..], b"{}"]);
+    let said = events(&rig);
+    let unable = "Unable to retrieve some image pull secrets (none, other); attempting to pull the image may not succeed.";
+    assert_eq!(
+        said.iter().filter(|text| *text == unable).count(),
+        1,
+        "{said:?}"
+    );
+    // What they hold is nobody's business but the registry's.
+    assert!(!format!("{:?}", rig.api.objects[POD]["status"]).contains("auths"));
+}
+
+#[test]
+fn secrets_for_registries_are_not_read_for_images_in_flash() {
+    let mut rig = rig(Ok("test/ok:v1"));
+    let mut object = pod("test/ok:v1", "IfNotPresent");
+    object["spec"]["imagePullSecrets"] = json!([{"name": "own"}]);
+    rig.api.put(POD, object);
+    rig.run(5000);
+    assert!(is_running(&rig), "{:?}", waiting(&rig));
+    assert_eq!(rig.api.count("GET /api/v1/namespaces/default/secrets"), 0);
+    assert!(rig.api.count("GET /api/v1") > 0);
+}
+
+#[test]
 fn an_image_comes_from_its_registry_once() {
     let mut rig = rig(Ok("test/ok:v1"));
     rig.runtime.pull_takes = 3;

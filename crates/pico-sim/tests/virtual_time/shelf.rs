@@ -17,7 +17,7 @@ pub(crate) struct Shelf {
 }
 
 impl Registry for Shelf {
-    fn pull(&self, image: &str) -> Result<Vec<u8>, String> {
+    fn pull(&self, image: &str, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
         self.asked.lock().unwrap().push(image.to_owned());
         let images = self.images.lock().unwrap();
         images

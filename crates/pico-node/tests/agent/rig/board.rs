@@ -140,6 +140,8 @@ pub(crate) struct TestRuntime {
     pub(crate) registry: BTreeMap<String, Result<&'static str, ImageError>>,
     /// What was asked of them, and what was said to be in use then.
     pub(crate) pulls: Vec<(String, Vec<String>)>,
+    /// The credentials that were brought the last time.
+    pub(crate) pull_secrets: Vec<Vec<u8>>,
     /// How often they are asked until an image has come.
     pub(crate) pull_takes: usize,
     pulled: BTreeMap<String, &'static str>,
@@ -276,8 +278,14 @@ impl Runtime for TestRuntime {
             .start(grant, limits)
     }
 
-    fn pull(&mut self, name: &str, in_use: &[String]) -> Result<bool, ImageError> {
+    fn pull(
+        &mut self,
+        name: &str,
+        in_use: &[String],
+        secrets: &[&[u8]],
+    ) -> Result<bool, ImageError> {
         self.pulls.push((name.to_owned(), in_use.to_vec()));
+        self.pull_secrets = secrets.iter().map(|text| text.to_vec()).collect();
         let asked = self.pulls.iter().filter(|(n, _)| n == name).count();
         if asked % (self.pull_takes + 1) != 0 {
             return Ok(false);

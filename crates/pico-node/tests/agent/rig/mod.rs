@@ -66,6 +66,7 @@ pub(crate) fn config(name: &str) -> Config {
         crashes: 0,
         pins_map: None,
         kinds: Kinds::ALL,
+        open_metrics: false,
         led_matrix: 1,
         time_server: None,
         reset: ResetReason::PowerOn,
