@@ -129,8 +129,8 @@ impl<K: Kind> Cache<K> {
                     let old = self.store.get(&key);
                     writer.apply_watcher_event(&event);
                     let new = self.store.get(&key);
-                    self.saw(revision(object));
                     self.tell(&Change { old, new });
+                    self.saw(revision(object));
                 }
                 Event::Delete(object) => {
                     let key = ObjectRef::from_obj(object);
@@ -139,8 +139,8 @@ impl<K: Kind> Cache<K> {
                         .get(&key)
                         .or_else(|| Some(Arc::new(object.clone())));
                     writer.apply_watcher_event(&event);
-                    self.saw(revision(object));
                     self.tell(&Change { old, new: None });
+                    self.saw(revision(object));
                 }
                 Event::InitDone => {
                     let before = self.store.state();
@@ -155,7 +155,7 @@ impl<K: Kind> Cache<K> {
     /// Tells of everything that a list found to be different.
     fn refreshed(&self, before: Vec<Arc<K>>) {
         let now = self.store.state();
-        self.saw(now.iter().map(|o| revision(o.as_ref())).max().unwrap_or(0));
+        let highest = now.iter().map(|o| revision(o.as_ref())).max().unwrap_or(0);
         let mut old: std::collections::HashMap<_, _> = before
             .into_iter()
             .map(|object| (ObjectRef::from_obj(object.as_ref()), object))
@@ -173,6 +173,7 @@ impl<K: Kind> Cache<K> {
                 new: None,
             });
         }
+        self.saw(highest);
         self.synced.send_replace(true);
     }
 
@@ -265,14 +266,14 @@ impl<K: Kind> Cache<K> {
         })
     }
 
-    /// Returns once the cache has what was written, or something newer.
+    /// Returns once the cache has what was written, or something newer, and has told of it.
     pub(crate) async fn caught_up(&self, written: &K) {
         let wanted = revision(written);
         let mut seen = self.seen.subscribe();
         let _ = timeout(CATCH_UP, seen.wait_for(|(highest, _)| *highest >= wanted)).await;
     }
 
-    /// Returns once the cache knows that the object was deleted, or is on its way out.
+    /// Returns once the cache knows that the object was deleted, or is on its way out, and has told of it.
     pub(crate) async fn gone(&self, object: &K) {
         let key = ObjectRef::from_obj(object);
         let mut seen = self.seen.subscribe();

@@ -110,7 +110,7 @@ impl Setup {
     {
         let store = cache.store().clone();
         let failures = Arc::new(Failures::<K>::default());
-        let counted = failures.clone();
+        let (counted, dropped) = (failures.clone(), failures.clone());
         self.task(async move {
             // For as long as the controller runs its queue is not at its end.
             let _queue = queue;
@@ -138,7 +138,12 @@ impl Setup {
             let mut results = std::pin::pin!(results);
             while let Some(result) = results.next().await {
                 match result {
-                    Ok(_) | Err(ControllerError::ObjectNotFound(_)) => {}
+                    Ok(_) => {}
+                    Err(ControllerError::ObjectNotFound(gone)) => {
+                        let mut key = ObjectRef::new(&gone.name);
+                        key.namespace = gone.namespace;
+                        dropped.forget(&key);
+                    }
                     Err(error) => {
                         let cause = std::error::Error::source(&error).map(ToString::to_string);
                         tracing::debug!(controller = name, %error, cause, "reconciliation");
@@ -196,6 +201,7 @@ impl<K: Kind> Failures<K> {
 
     fn retry(&self, key: ObjectRef<K>, error: &Error) -> Action {
         if error.is_namespace_terminating() || error.is_not_found() {
+            self.forget(&key);
             return Action::await_change();
         }
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);

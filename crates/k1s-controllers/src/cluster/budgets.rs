@@ -199,8 +199,9 @@ fn numbers(min: Option<&IntOrString>, max: Option<&IntOrString>, pods: i64, scal
             expected: scale,
             desired: scaled(percent, scale),
         },
+        // A budget that says neither lets nothing go.
         None => Numbers {
-            expected: pods,
+            expected: 0,
             desired: 0,
         },
     }
@@ -479,6 +480,7 @@ mod tests {
         check(None, Some("50%"), 3, 3, (3, 1));
         check(None, Some("9"), 3, 3, (3, 0));
         check(None, Some("1"), 2, 0, (0, 0));
+        check(None, None, 3, 3, (0, 0));
     }
 
     #[test]

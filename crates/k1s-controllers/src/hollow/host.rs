@@ -149,7 +149,11 @@ pub(super) async fn report(context: &Context, node: &Node) -> Result<Action> {
     if !ours || !silent && conditions(node).any(is_given_up) {
         let nodes: Api<Node> = Api::all(context.client.clone());
         let own = address(node).map(str::to_owned);
-        let status = status(node, own.or_else(|| context.hosts.take()), Timestamp::now());
+        let status = status(
+            node,
+            own.or_else(|| context.hosts.take(&node.uid().unwrap_or_default())),
+            Timestamp::now(),
+        );
         let patch = Patch::Strategic(json!({"metadata": {"uid": node.uid()}, "status": status}));
         nodes
             .patch_status(&node.name_any(), &PatchParams::default(), &patch)

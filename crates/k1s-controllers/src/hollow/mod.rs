@@ -20,7 +20,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt as _};
 
-use crate::cache::{Cache, Queue};
+use crate::cache::{Cache, Change, Kind, Queue};
 use crate::error::{Refusal as _, Result};
 use crate::setup::Setup;
 use addresses::Addresses;
@@ -93,21 +93,28 @@ pub(crate) fn start(setup: &mut Setup) {
 fn reserve(context: &Arc<Context>, nodes: &Cache<Node>, pods: &Cache<Pod>) {
     let of_pods = context.clone();
     pods.on_change(move |change| {
-        let address = |pod: &Arc<Pod>| pod.status.as_ref().and_then(|s| s.pod_ip.clone());
-        match &change.new {
-            Some(new) => of_pods.pods.reserve(address(new).as_deref()),
-            None => of_pods
-                .pods
-                .release(change.old.as_ref().and_then(address).as_deref()),
-        }
+        follow(&of_pods.pods, change, |pod| {
+            pod.status.as_ref()?.pod_ip.as_deref()
+        });
     });
     let of_nodes = context.clone();
-    nodes.on_change(move |change| match &change.new {
-        Some(new) => of_nodes.hosts.reserve(host::address(new)),
-        None => of_nodes
-            .hosts
-            .release(change.old.as_deref().and_then(host::address)),
-    });
+    nodes.on_change(move |change| follow(&of_nodes.hosts, change, host::address));
+}
+
+/// Another of the same name is another.
+fn follow<K: Kind>(
+    addresses: &Addresses,
+    change: &Change<K>,
+    address: impl Fn(&K) -> Option<&str>,
+) {
+    let uid = |object: &Arc<K>| object.uid().unwrap_or_default();
+    let (old, new) = (change.old.as_ref().map(uid), change.new.as_ref().map(uid));
+    if let Some(old) = old.filter(|old| Some(old) != new.as_ref()) {
+        addresses.release(&old);
+    }
+    if let (Some(uid), Some(object)) = (new, &change.new) {
+        addresses.reserve(&uid, address(object));
+    }
 }
 
 fn node_of(pod: &Pod) -> Option<&String> {
@@ -124,7 +131,7 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
     }
     let namespace = pod.namespace().unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
-    let taken = std::cell::OnceCell::new();
+    let uid = pod.uid().unwrap_or_default();
     let address = || {
         if pod
             .spec
@@ -133,8 +140,7 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
         {
             host::address(&node).map(str::to_owned)
         } else {
-            let address = context.pods.take()?;
-            Some(taken.get_or_init(|| address).clone())
+            context.pods.take(&uid)
         }
     };
     match next(pod, host::address(&node), address, Timestamp::now()) {
@@ -145,14 +151,20 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
             let patch = Patch::Strategic(patch);
             let params = PatchParams::default();
             let patched = pods.patch_status(&pod.name_any(), &params, &patch).await;
-            if patched.is_err() {
-                // Nobody has it.
-                context.pods.release(taken.get().map(String::as_str));
-            }
             match patched {
                 Ok(_) => Ok(Action::await_change()),
-                Err(error) if error.is_not_found() => Ok(Action::await_change()),
-                Err(error) => Err(error.into()),
+                Err(error) if error.is_not_found() => {
+                    // It is not there any more, whatever the cache said; what it was given goes back.
+                    context.pods.release(&uid);
+                    Ok(Action::await_change())
+                }
+                Err(error) => {
+                    if error.is_conflict() {
+                        // Another of this name is there.
+                        context.pods.release(&uid);
+                    }
+                    Err(error.into())
+                }
             }
         }
         Next::Delete => {

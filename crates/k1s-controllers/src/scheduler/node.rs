@@ -21,6 +21,22 @@ pub(super) struct NodeInfo {
     pub(super) assumed: (i64, i64),
 }
 
+/// Whether two states of a node are the same to pods that are to be placed.
+pub(super) fn is_alike(one: &Node, other: &Node) -> bool {
+    fn what(node: &Node) -> (Option<&str>, Option<&Map>, &[Taint], bool) {
+        let spec = node.spec.as_ref();
+        (
+            node.metadata.uid.as_deref(),
+            node.metadata.labels.as_ref(),
+            spec.and_then(|s| s.taints.as_deref()).unwrap_or_default(),
+            spec.and_then(|s| s.unschedulable).unwrap_or(false),
+        )
+    }
+    let allocatable =
+        |node: &Node| Amounts::read(node.status.as_ref().and_then(|s| s.allocatable.as_ref()));
+    what(one) == what(other) && allocatable(one) == allocatable(other)
+}
+
 impl NodeInfo {
     pub(super) fn new(node: Arc<Node>) -> Self {
         let status = node.status.as_ref();

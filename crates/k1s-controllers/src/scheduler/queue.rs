@@ -92,6 +92,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn contains(&self, uid: &str) -> bool {
+        self.pods.contains_key(uid)
+    }
+
     /// The next pod to be tried.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Arc<PodInfo>> {
         self.end_pauses(now);
@@ -110,6 +114,16 @@ impl Queue {
             if again {
                 self.wake(uid, now);
             }
+        }
+    }
+
+    /// The pod's last try was for nothing, and not its fault: it has another at once.
+    pub(super) fn again(&mut self, uid: &str) {
+        if let Some(waiting) = self.pods.get_mut(uid)
+            && waiting.place == Place::Out
+        {
+            waiting.attempts = waiting.attempts.saturating_sub(1);
+            self.activate(uid);
         }
     }
 
@@ -204,6 +218,8 @@ mod tests {
         assert_eq!(pop(&mut queue, at(0.5)), None, "it pauses");
         assert_eq!(queue.next_end(), Some(at(1.0)));
         assert_eq!(pop(&mut queue, at(1.0)).as_deref(), Some("a"));
+        queue.again("a");
+        assert_eq!(pop(&mut queue, at(1.0)).as_deref(), Some("a"), "at once");
         queue.park("a", true, at(1.0));
         assert_eq!(queue.next_end(), Some(at(3.0)), "the pause doubles");
         queue.remove("a");

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::NAME;
 use super::filter::{Cycle, Refusal};
-use super::node::NodeInfo;
+use super::node::{NodeInfo, is_alike};
 use super::pod::{PodInfo, selector};
 use super::preemption::{self, Budget, Candidate};
 use super::queue::Queue;
@@ -37,6 +37,8 @@ enum Heard {
     Volume,
     /// A binding was refused.
     NotBound(Arc<PodInfo>),
+    /// The node that was chosen has changed meanwhile, which is known by now.
+    Outdated(Arc<PodInfo>),
     /// A pod is to be tried again when something changes.
     Parked(Arc<PodInfo>),
 }
@@ -44,6 +46,7 @@ enum Heard {
 /// Looks up what the decisions need beside nodes and pods.
 #[derive(Clone)]
 struct Lookup {
+    nodes: Cache<Node>,
     claims: Cache<PersistentVolumeClaim>,
     volumes: Cache<PersistentVolume>,
     classes: Cache<StorageClass>,
@@ -161,6 +164,7 @@ pub(crate) fn start(setup: &mut Setup) {
         });
     }
     let lookup = Lookup {
+        nodes: setup.cache(),
         claims: setup.cache(),
         volumes: setup.cache(),
         classes: setup.cache(),
@@ -170,7 +174,7 @@ pub(crate) fn start(setup: &mut Setup) {
         stateful_sets: setup.cache(),
         replication_controllers: setup.cache(),
     };
-    pass(&setup.cache(), &heard, |change| Heard::Node(change.clone()));
+    pass(&lookup.nodes, &heard, |change| Heard::Node(change.clone()));
     pass(&setup.cache(), &heard, |change| {
         Heard::Namespace(change.clone())
     });
@@ -269,20 +273,32 @@ impl Scheduler {
                 self.changed(with_claims, now);
             }
             Heard::NotBound(pod) => {
-                self.binding.remove(pod.uid());
-                // Unless it has a node after all, by another's hand.
-                let ours = self
-                    .state
-                    .place_of(pod.uid())
-                    .is_some_and(|(_, placed)| placed.node_name().is_none());
-                if ours {
-                    self.state.remove_pod(pod.uid());
+                if self.take_back(&pod) {
                     self.queue.park(pod.uid(), true, now);
+                    self.changed(|_| true, now);
+                }
+            }
+            Heard::Outdated(pod) => {
+                if self.take_back(&pod) {
+                    self.queue.again(pod.uid());
                     self.changed(|_| true, now);
                 }
             }
             Heard::Parked(pod) => self.queue.park(pod.uid(), false, now),
         }
+    }
+
+    /// Takes back that a pod has a node, unless it has one after all, by another's hand.
+    fn take_back(&mut self, pod: &PodInfo) -> bool {
+        self.binding.remove(pod.uid());
+        let ours = self
+            .state
+            .place_of(pod.uid())
+            .is_some_and(|(_, placed)| placed.node_name().is_none());
+        if ours {
+            self.state.remove_pod(pod.uid());
+        }
+        ours
     }
 
     /// Something has changed that may help the pods it concerns.
@@ -325,6 +341,12 @@ impl Scheduler {
         let spec = latest.spec.as_ref();
         let ours = spec.and_then(|s| s.scheduler_name.as_deref()) == Some(NAME);
         let gated = spec.is_some_and(|s| s.scheduling_gates.iter().flatten().next().is_some());
+        if ours && !gated && info.is_deleting() && self.queue.contains(&uid) {
+            // Its turn comes, and is passed over.
+            self.state.nominate(info.clone(), None);
+            self.queue.put(info, false, now);
+            return;
+        }
         if !ours || gated || info.is_deleting() {
             self.gone(&uid, now);
             return;
@@ -351,6 +373,11 @@ impl Scheduler {
 
     /// Tries to place a pod.
     fn schedule(&mut self, pod: &Arc<PodInfo>) {
+        if pod.is_deleting() {
+            self.writer.skipped(pod);
+            self.queue.remove(pod.uid());
+            return;
+        }
         if self.state.nodes().next().is_none() {
             self.fail(pod, message::NO_NODES.to_owned(), None, None);
             return;
@@ -416,14 +443,31 @@ impl Scheduler {
     }
 
     fn bind(&mut self, pod: &Arc<PodInfo>, node: String) {
+        let Some(known) = self.state.node(&node).map(|info| info.node.clone()) else {
+            return;
+        };
         self.state.place(&node, pod.clone());
         self.binding.insert(pod.uid().to_owned());
         self.changed(minds_neighbours, Instant::now());
         let (writer, heard, pod) = (self.writer.clone(), self.heard.clone(), pod.clone());
+        let nodes = self.lookup.nodes.clone();
         tokio::spawn(async move {
-            if let Err(error) = writer.bind(&pod, &node).await {
+            // Nodes and pods are watched apart: the node may have changed before the pod was made, and not be heard of yet.
+            let outcome = match writer.node(&node).await {
+                Ok(Some(now)) if is_alike(&known, &now) => writer.bind(&pod, &node).await,
+                Ok(changed) => {
+                    match changed {
+                        Some(now) => nodes.caught_up(&now).await,
+                        None => nodes.gone(&known).await,
+                    }
+                    // Nobody hears any more when the loop has ended.
+                    let _ = heard.send(Heard::Outdated(pod));
+                    return;
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
                 tracing::debug!(pod = pod.name(), node, %error, "binding");
-                // Nobody hears any more when the loop has ended.
                 let _ = heard.send(Heard::NotBound(pod));
             }
         });

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::ResourceExt as _;
 
 use super::affinity::Namespaces;
-use super::node::NodeInfo;
+use super::node::{NodeInfo, is_alike};
 use super::pod::PodInfo;
 
 /// The cluster.
@@ -35,23 +35,9 @@ impl State {
     pub(super) fn put_node(&mut self, node: Arc<Node>) -> bool {
         let name = node.name_any();
         if let Some(present) = self.nodes.get_mut(&name) {
-            let spec = |node: &Node| {
-                node.spec
-                    .as_ref()
-                    .map(|s| (s.taints.clone(), s.unschedulable))
-            };
-            let before = (
-                present.node.metadata.labels.clone(),
-                spec(&present.node),
-                present.allocatable.clone(),
-            );
+            let matters = !is_alike(&present.node, &node);
             present.renew(node);
-            return before
-                != (
-                    present.node.metadata.labels.clone(),
-                    spec(&present.node),
-                    present.allocatable.clone(),
-                );
+            return matters;
         }
         let mut info = NodeInfo::new(node);
         for (place, pod) in self.placed.values() {

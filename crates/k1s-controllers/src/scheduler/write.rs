@@ -2,7 +2,7 @@
 //! What the scheduler writes: bindings, conditions of pods, preemptions, the volumes that it chose, events.
 
 use k8s_openapi::api::core::v1::{
-    Binding, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod,
+    Binding, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -62,6 +62,11 @@ impl Writer {
         };
         // A full channel loses events, as a full broadcaster of Kubernetes does.
         let _ = self.events.try_send((event, pod.pod.object_ref(&())));
+    }
+
+    /// A node as it is now, if it is there.
+    pub(super) async fn node(&self, name: &str) -> kube::Result<Option<Node>> {
+        Api::all(self.client.clone()).get_opt(name).await
     }
 
     /// Binds a pod to a node.
@@ -133,6 +138,22 @@ impl Writer {
             patch["status"]["nominatedNodeName"] = json!(node);
         }
         self.patch_status(pod, patch).await;
+    }
+
+    /// Says that a pod is not placed any more because it is on its way out.
+    pub(super) fn skipped(&self, pod: &PodInfo) {
+        let note = format!(
+            "skip schedule deleting pod: {}/{}",
+            pod.namespace(),
+            pod.name()
+        );
+        self.tell(
+            pod,
+            EventType::Warning,
+            "FailedScheduling",
+            "Scheduling",
+            note,
+        );
     }
 
     async fn patch_status(&self, pod: &PodInfo, patch: Value) {

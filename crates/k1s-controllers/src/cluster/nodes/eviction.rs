@@ -2,7 +2,7 @@
 //! Pods go from nodes whose NoExecute taints they do not bear, at once or when their respite is over.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
@@ -21,12 +21,46 @@ use crate::scheduler::matching::tolerates;
 use crate::setup::Setup;
 use crate::workload::pod::with_condition;
 
+/// Of the events of the pods.
+const REASON: &str = "TaintManagerEviction";
+
 struct Context {
     client: Client,
     nodes: Cache<Node>,
     recorder: Recorder,
-    /// Since when the respite of a pod runs, by uid.
-    since: Mutex<HashMap<String, Instant>>,
+    respites: Arc<Respites>,
+}
+
+/// Since when the respites of pods run, by uid.
+#[derive(Default)]
+struct Respites(Mutex<HashMap<String, Instant>>);
+
+impl Respites {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when that of a pod runs, which is now unless it does.
+    fn since(&self, uid: &str) -> Instant {
+        *self
+            .all()
+            .entry(uid.to_owned())
+            .or_insert_with(Instant::now)
+    }
+
+    /// The pod's respite is over; whether it had one.
+    fn end(&self, uid: &str) -> bool {
+        self.all().remove(uid).is_some()
+    }
+
+    /// The pod will not go because its respite ends; that is told if it had one.
+    fn cancel(&self, pod: &Pod, recorder: &Recorder) {
+        if self.end(&pod.uid().unwrap_or_default()) {
+            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+            let note = format!("Cancelling deletion of Pod {namespace}/{name}");
+            recorder.normal(pod, REASON, note);
+        }
+    }
 }
 
 /// How long a pod may stay.
@@ -50,7 +84,7 @@ pub(crate) fn start(setup: &mut Setup) {
     });
     let all = pods.clone();
     nodes.feed(&queue, move |change| {
-        let taints = |node: Option<&std::sync::Arc<Node>>| node.map(|node| no_execute(node));
+        let taints = |node: Option<&Arc<Node>>| node.map(|node| no_execute(node));
         let (old, new) = (taints(change.old.as_ref()), taints(change.new.as_ref()));
         let Some(node) = change.new.as_ref().filter(|_| old != new) else {
             return Vec::new();
@@ -64,11 +98,19 @@ pub(crate) fn start(setup: &mut Setup) {
             .map(|pod| ObjectRef::from_obj(pod.as_ref()))
             .collect()
     });
+    let recorder = setup.recorder("taint-eviction-controller");
+    let respites = Arc::<Respites>::default();
+    let (of_gone, tell) = (respites.clone(), recorder.clone());
+    pods.on_change(move |change| {
+        if let (None, Some(gone)) = (&change.new, &change.old) {
+            of_gone.cancel(gone, &tell);
+        }
+    });
     let context = Context {
         client: setup.client(),
         nodes: nodes.clone(),
-        recorder: setup.recorder("taint-eviction-controller"),
-        since: Mutex::default(),
+        recorder,
+        respites,
     };
     setup.controller(
         "taint-eviction",
@@ -120,24 +162,25 @@ async fn look_at(context: &Context, pod: &Pod) -> Result<Action> {
         .and_then(|s| s.tolerations.as_deref())
         .unwrap_or_default();
     let stay = stay(tolerations, &taints);
-    let left = {
-        let mut since = context.since.lock().unwrap_or_else(PoisonError::into_inner);
-        if pod.metadata.deletion_timestamp.is_some() || stay == Stay::ForEver {
-            since.remove(&uid);
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let respites = &context.respites;
+    match stay {
+        Stay::ForEver => {
+            respites.cancel(pod, &context.recorder);
             return Ok(Action::await_change());
         }
-        let began = *since.entry(uid.clone()).or_insert_with(Instant::now);
-        match stay {
-            Stay::For(respite) => respite.saturating_sub(began.elapsed()),
-            Stay::NoLonger | Stay::ForEver => Duration::ZERO,
+        Stay::For(respite) => {
+            let left = respite.saturating_sub(respites.since(&uid).elapsed());
+            if !left.is_zero() {
+                return Ok(Action::requeue(left));
+            }
         }
-    };
-    if !left.is_zero() {
-        return Ok(Action::requeue(left));
+        Stay::NoLonger => respites.cancel(pod, &context.recorder),
     }
     evict(context, pod, &uid).await?;
-    let mut since = context.since.lock().unwrap_or_else(PoisonError::into_inner);
-    since.remove(&uid);
+    respites.end(&uid);
     Ok(Action::await_change())
 }
 
@@ -146,7 +189,7 @@ async fn evict(context: &Context, pod: &Pod, uid: &str) -> Result {
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     let name = pod.name_any();
     let note = format!("Marking for deletion Pod {namespace}/{name}");
-    context.recorder.normal(pod, "TaintManagerEviction", note);
+    context.recorder.normal(pod, REASON, note);
     let condition = json!({
         "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",
         "message": "Taint manager: deleting due to NoExecute taint",

@@ -65,15 +65,15 @@ fn is_ours(taint: &Taint) -> bool {
     }
 }
 
+/// The taints that follow, in the order of the conditions.
 fn by_state(node: &Node) -> Vec<(&'static str, &'static str)> {
     let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
     let mut wanted = Vec::new();
-    for (type_, status, key) in BY_CONDITION {
-        let holds = conditions
-            .into_iter()
-            .flatten()
-            .any(|c| c.type_ == type_ && c.status == status);
-        if holds {
+    for condition in conditions.into_iter().flatten() {
+        let follows = BY_CONDITION
+            .iter()
+            .find(|(type_, status, _)| condition.type_ == *type_ && condition.status == *status);
+        if let Some(&(type_, _, key)) = follows {
             wanted.push((key, NO_SCHEDULE));
             if type_ == "Ready" {
                 wanted.push((key, NO_EXECUTE));
@@ -145,6 +145,15 @@ mod tests {
                 "memory-pressure:NoSchedule",
                 "unschedulable:NoSchedule",
             ]),
+        );
+        check(
+            json!({}),
+            &[
+                ("PIDPressure", "True"),
+                ("MemoryPressure", "False"),
+                ("DiskPressure", "True"),
+            ],
+            Some(&["pid-pressure:NoSchedule", "disk-pressure:NoSchedule"]),
         );
         check(
             json!({"taints": [{"key": CORDONED, "effect": "NoExecute"}]}),

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The Endpoints of a service.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service,
 };
@@ -11,8 +9,9 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt as _};
 
+use super::subsets::repacked;
 use super::trigger::{self, Triggers};
-use super::{HEADLESS, digest, is_headless, pods, publishes_unready, selector, selects, services};
+use super::{HEADLESS, is_headless, pods, publishes_unready, selector, selects, services};
 use crate::cache::Cache;
 use crate::error::{Refusal as _, Result};
 use crate::setup::Setup;
@@ -137,10 +136,7 @@ fn same(present: &Endpoints, wanted: &Endpoints) -> bool {
             == wanted.subsets.as_deref().unwrap_or_default()
 }
 
-/// A port, as subsets are ordered by it.
-type PortKey = (String, i32, String, Option<String>);
-
-/// The subsets of a service: addresses with the same ports together.
+/// The subsets of a service.
 fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<EndpointSubset> {
     let ports = service.spec.as_ref().and_then(|s| s.ports.as_deref());
     let ports = ports.unwrap_or_default();
@@ -149,9 +145,7 @@ fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<En
         .spec
         .as_ref()
         .and_then(|s| s.ip_families.as_ref()?.first().cloned());
-    // By address, uid and readiness: its ports. Where a service has none, an address without ports.
-    let mut addresses: BTreeMap<(String, String), (EndpointAddress, bool, Vec<PortKey>)> =
-        BTreeMap::new();
+    let mut of_pods = Vec::new();
     for pod in pods {
         let node = pods::node_name(pod);
         // One that is on no node cannot be reached, whatever address it has been given.
@@ -165,62 +159,39 @@ fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<En
         else {
             continue;
         };
-        let at_pod: Vec<PortKey> = ports
+        let at_pod: Vec<EndpointPort> = ports
             .iter()
             .filter_map(|port| {
-                Some((
-                    port.name.clone().unwrap_or_default(),
-                    pods::number(port, pod)?,
-                    port.protocol.clone().unwrap_or_else(|| "TCP".into()),
-                    port.app_protocol.clone(),
-                ))
+                Some(EndpointPort {
+                    name: port.name.clone().filter(|name| !name.is_empty()),
+                    port: pods::number(port, pod)?,
+                    protocol: Some(port.protocol.clone().unwrap_or_else(|| "TCP".into())),
+                    app_protocol: port.app_protocol.clone(),
+                })
             })
             .collect();
         if at_pod.is_empty() && !(ports.is_empty() && is_headless(service)) {
             continue;
         }
-        let address = EndpointAddress {
+        let address = vec![EndpointAddress {
             ip: ip.to_owned(),
             hostname: pods::hostname(pod, service),
             node_name: node,
             target_ref: Some(pods::reference(pod)),
-        };
+        }];
         let ready = unready_too || pods::is_ready(pod);
-        let key = (ip.to_owned(), pod.uid().unwrap_or_default());
-        addresses.insert(key, (address, ready, at_pod));
-    }
-    let mut by_ports: BTreeMap<Vec<PortKey>, EndpointSubset> = BTreeMap::new();
-    for (address, ready, mut ports) in addresses.into_values() {
-        ports.sort();
-        ports.dedup();
-        let subset = by_ports.entry(ports).or_default();
-        let list = if ready {
-            &mut subset.addresses
+        let (addresses, not_ready_addresses) = if ready {
+            (Some(address), None)
         } else {
-            &mut subset.not_ready_addresses
+            (None, Some(address))
         };
-        list.get_or_insert_default().push(address);
+        of_pods.push(EndpointSubset {
+            addresses,
+            not_ready_addresses,
+            ports: Some(at_pod),
+        });
     }
-    by_ports
-        .into_iter()
-        .map(|(ports, subset)| {
-            let mut ports: Vec<EndpointPort> = ports.into_iter().map(port).collect();
-            ports.sort_by_cached_key(digest::of_port);
-            EndpointSubset {
-                ports: (!ports.is_empty()).then_some(ports),
-                ..subset
-            }
-        })
-        .collect()
-}
-
-fn port((name, port, protocol, app_protocol): PortKey) -> EndpointPort {
-    EndpointPort {
-        name: (!name.is_empty()).then_some(name),
-        port,
-        protocol: Some(protocol),
-        app_protocol,
-    }
+    repacked(of_pods.iter())
 }
 
 /// The subsets with at most so many addresses as one object may have, and whether some were left out; those that are not

@@ -9,6 +9,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource as _, ResourceExt as _};
 
+use super::subsets::repacked;
 use super::write::{Frame, Groups, MANAGED_BY, SERVICE_NAME, carry_out, group, plan};
 use crate::cache::{Cache, Queue};
 use crate::error::Result;
@@ -22,7 +23,7 @@ const NOT_COPIED: [&str; 2] = [
     "endpoints.kubernetes.io/last-change-trigger-time",
     "kubectl.kubernetes.io/last-applied-configuration",
 ];
-/// Most addresses of a subset that are mirrored.
+/// Most addresses of a subset that are mirrored; they are all in one slice.
 const MOST_ADDRESSES: usize = 1000;
 
 struct Context {
@@ -98,6 +99,8 @@ async fn reconcile(context: &Context, endpoints: &Endpoints) -> Result<Action> {
         annotations: Some(annotations),
         trigger: None,
         owner,
+        most: MOST_ADDRESSES,
+        anew: true,
     };
     let present: Vec<Arc<EndpointSlice>> = present;
     let plan = plan(&frame, groups, &present);
@@ -118,7 +121,7 @@ fn is_mirrored(endpoints: &Endpoints, service: Option<&Service>) -> bool {
 
 fn groups(endpoints: &Endpoints) -> Groups {
     let mut groups = Groups::new();
-    for subset in endpoints.subsets.iter().flatten() {
+    for subset in repacked(endpoints.subsets.iter().flatten()) {
         let ports: Vec<EndpointPort> = subset
             .ports
             .iter()

@@ -6,6 +6,7 @@ mod endpoints;
 mod mirroring;
 mod pods;
 mod slices;
+mod subsets;
 mod trigger;
 mod write;
 

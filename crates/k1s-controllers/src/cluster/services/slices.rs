@@ -19,6 +19,8 @@ use crate::error::Result;
 use crate::setup::Setup;
 
 const MANAGER: &str = "endpointslice-controller.k8s.io";
+/// Most endpoints in one slice.
+const MOST_ENDPOINTS: usize = 100;
 const ZONE: &str = "topology.kubernetes.io/zone";
 
 struct Context {
@@ -111,6 +113,8 @@ async fn reconcile(context: &Context, service: &Service) -> Result<Action> {
         annotations: None,
         trigger,
         owner,
+        most: MOST_ENDPOINTS,
+        anew: false,
     };
     let plan = plan(&frame, groups, &present);
     carry_out(&context.client, &context.slices, &namespace, plan).await?;

@@ -14,8 +14,6 @@ use super::{Map, digest, trigger};
 use crate::cache::Cache;
 use crate::error::{Refusal as _, Result};
 
-/// Most endpoints in one slice.
-const MOST_ENDPOINTS: usize = 100;
 pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
@@ -32,6 +30,10 @@ pub(super) struct Frame {
     /// When what led to this happened, if that is told.
     pub(super) trigger: Option<Timestamp>,
     pub(super) owner: OwnerReference,
+    /// Most endpoints in one slice.
+    pub(super) most: usize,
+    /// Whether what is changed is written anew, so that a name once generated is plain from then on.
+    pub(super) anew: bool,
 }
 
 /// Adds an endpoint to its group.
@@ -67,13 +69,22 @@ pub(super) struct Plan {
 /// Plans how `present` becomes what `groups` says. An endpoint stays in the slice in which it is.
 pub(super) fn plan(frame: &Frame, groups: Groups, present: &[Arc<EndpointSlice>]) -> Plan {
     let mut plan = Plan::default();
-    let mut left: Vec<Arc<EndpointSlice>> = present.to_vec();
+    let is_owned = |slice: &EndpointSlice| {
+        let owners = slice.owner_references();
+        owners.iter().any(|owner| owner.uid == frame.owner.uid)
+    };
+    // Another's may carry the same labels; it goes.
+    let (mut left, foreign): (Vec<_>, Vec<_>) = present
+        .iter()
+        .filter(|slice| slice.metadata.deletion_timestamp.is_none())
+        .cloned()
+        .partition(|slice| is_owned(slice));
+    plan.delete = foreign;
     let mut matched = Vec::new();
     for ((address_type, _), (ports, endpoints)) in groups {
         let (mine, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|slice| {
             slice.address_type == address_type
                 && slice.ports.as_deref().unwrap_or_default() == ports.as_slice()
-                && slice.metadata.deletion_timestamp.is_none()
         });
         left = rest;
         matched.push((address_type, ports, endpoints, mine));
@@ -89,10 +100,7 @@ pub(super) fn plan(frame: &Frame, groups: Groups, present: &[Arc<EndpointSlice>]
             &mut plan,
         );
     }
-    plan.delete.extend(
-        left.into_iter()
-            .filter(|s| s.metadata.deletion_timestamp.is_none()),
-    );
+    plan.delete.extend(left);
     plan
 }
 
@@ -120,7 +128,7 @@ fn fill(
     let mut fresh = Vec::new();
     for endpoint in endpoints {
         let home = parts.iter_mut().find(|(slice, part)| {
-            part.len() < MOST_ENDPOINTS
+            part.len() < frame.most
                 && slice
                     .as_ref()
                     .is_some_and(|slice| is_first(slice, &endpoint))
@@ -131,10 +139,7 @@ fn fill(
         }
     }
     for endpoint in fresh {
-        match parts
-            .iter_mut()
-            .find(|(_, part)| part.len() < MOST_ENDPOINTS)
-        {
+        match parts.iter_mut().find(|(_, part)| part.len() < frame.most) {
             Some((_, part)) => part.push(endpoint),
             None => parts.push((None, vec![endpoint])),
         }
@@ -152,9 +157,9 @@ fn fill(
         kept_one = true;
         // Rather than that one slice goes and another comes, one changes its ports.
         let slice = slice.or_else(|| {
-            let at = others.iter().position(|other| {
-                other.address_type == address_type && other.metadata.deletion_timestamp.is_none()
-            })?;
+            let at = others
+                .iter()
+                .position(|other| other.address_type == address_type)?;
             Some(others.remove(at))
         });
         let wanted = slice_of(frame, address_type, ports, part, slice.as_deref());
@@ -173,7 +178,11 @@ fn slice_of(
     endpoints: Vec<Endpoint>,
     present: Option<&EndpointSlice>,
 ) -> EndpointSlice {
-    let mut slice = present.cloned().unwrap_or_else(|| EndpointSlice {
+    let mut present = present.cloned();
+    if let Some(present) = present.as_mut().filter(|_| frame.anew) {
+        present.metadata.generate_name = None;
+    }
+    let mut slice = present.unwrap_or_else(|| EndpointSlice {
         metadata: kube::core::ObjectMeta {
             generate_name: Some(format!("{}-", frame.name)),
             namespace: Some(frame.namespace.clone()),

@@ -12,6 +12,7 @@ use crate::cache::{Cache, Kind, Queue};
 use crate::error::{Refusal as _, Result};
 use crate::scheduler::volumes::claim_names;
 use crate::setup::Setup;
+use crate::workload::pod::is_finished;
 
 const OF_CLAIMS: &str = "kubernetes.io/pvc-protection";
 const OF_VOLUMES: &str = "kubernetes.io/pv-protection";
@@ -28,7 +29,8 @@ pub(crate) fn start_claims(setup: &mut Setup) {
     let (queue, keys) = Queue::<PersistentVolumeClaim>::new();
     claims.feed_own(&queue);
     pods.feed(&queue, |change| {
-        let frees = change.new.as_deref().is_none_or(|pod| !uses(pod));
+        let new = change.new.as_deref();
+        let frees = new.is_none_or(|pod| is_finished(pod) || !is_placed(pod));
         let namespace = change.latest().and_then(|pod| pod.namespace());
         let names: Vec<String> = change
             .states()
@@ -55,11 +57,18 @@ pub(crate) fn start_claims(setup: &mut Setup) {
     );
 }
 
-/// Whether a pod may use its claims by now: it is on a node and has not ended.
-fn uses(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+fn is_placed(pod: &Pod) -> bool {
     let node = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
-    node.is_some_and(|name| !name.is_empty()) && !matches!(phase, Some("Succeeded" | "Failed"))
+    node.is_some_and(|name| !name.is_empty())
+}
+
+/// Whether a pod holds a claim: once it is on a node and, unless the claim is its own, until it is gone, ended or not.
+fn holds(pod: &Pod, claim: &str) -> bool {
+    let metadata = &pod.metadata;
+    let is_shut_down =
+        metadata.deletion_timestamp.is_some() && metadata.deletion_grace_period_seconds == Some(0);
+    is_placed(pod)
+        && claim_names(pod).any(|(name, is_own)| name == claim && !(is_own && is_shut_down))
 }
 
 async fn reconcile_claim(context: &Context, claim: &PersistentVolumeClaim) -> Result<Action> {
@@ -78,7 +87,7 @@ async fn reconcile_claim(context: &Context, claim: &PersistentVolumeClaim) -> Re
         return Ok(Action::await_change());
     }
     let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
-    let in_use = |pod: &Pod| uses(pod) && claim_names(pod).any(|(own, _)| own == name);
+    let in_use = |pod: &Pod| holds(pod, &name);
     if !context.pods.in_namespace(&namespace, in_use).is_empty() {
         return Ok(Action::await_change());
     }

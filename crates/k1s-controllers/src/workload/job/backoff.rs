@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(600);
@@ -25,7 +25,8 @@ impl Record {
             .iter()
             .map(|(pod, good)| (finish_time(pod, now), *good))
             .collect();
-        ended.sort_by_key(|(at, _)| *at);
+        // a success at the same time counts last
+        ended.sort_by_key(|end| *end);
         for (at, good) in ended {
             self.failures = if good { 0 } else { self.failures + 1 };
             self.last = if good { None } else { Some(at) };
@@ -52,31 +53,51 @@ pub(super) fn remaining(failures: u32, last: Timestamp, now: Timestamp) -> Durat
     pause.saturating_sub(passed)
 }
 
-/// When the last container ended; when the pod was deleted or became unready, or now, if nobody says.
+/// When a pod ended: with the last of its containers, if all have; when it became unready; when it was deleted; at the
+/// latest when it was made, which is long ago.
 pub(super) fn finish_time(pod: &Pod, now: Timestamp) -> Timestamp {
-    let status = pod.status.as_ref();
-    let containers = status.and_then(|status| status.container_statuses.as_ref());
-    let ends: Option<Vec<Timestamp>> = containers.map(|containers| {
-        let terminated = containers
-            .iter()
-            .filter_map(|c| c.state.as_ref()?.terminated.as_ref());
-        terminated
-            .filter_map(|t| t.finished_at.as_ref().map(|at| at.0))
-            .collect()
-    });
-    let last = ends.and_then(|ends| ends.into_iter().max());
     let unready = || {
         let ready =
             crate::workload::pod::condition(pod, "Ready").filter(|c| c.status == "False")?;
         ready.last_transition_time.as_ref().map(|at| at.0)
     };
     let deleted = || {
-        pod.metadata
-            .deletion_timestamp
-            .as_ref()
-            .map(|at| at.0.min(now))
+        let end = pod.metadata.deletion_timestamp.as_ref()?.0;
+        let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(0);
+        end.checked_sub(SignedDuration::from_secs(grace)).ok()
     };
-    last.or_else(unready).or_else(deleted).unwrap_or(now)
+    let made = || pod.metadata.creation_timestamp.as_ref().map(|at| at.0);
+    last_end(pod)
+        .or_else(unready)
+        .or_else(deleted)
+        .or_else(made)
+        .unwrap_or(now)
+}
+
+/// When the last container ended, sidecars included; none when one of them has not.
+fn last_end(pod: &Pod) -> Option<Timestamp> {
+    let status = pod.status.as_ref()?;
+    let init = pod
+        .spec
+        .iter()
+        .flat_map(|s| s.init_containers.iter().flatten());
+    let sidecars: Vec<&str> = init
+        .filter(|c| c.restart_policy.as_deref() == Some("Always"))
+        .map(|c| c.name.as_str())
+        .collect();
+    let of_sidecars = status.init_container_statuses.iter().flatten();
+    let of_sidecars = of_sidecars.filter(|c| sidecars.contains(&c.name.as_str()));
+    let mut last = None;
+    for container in status
+        .container_statuses
+        .iter()
+        .flatten()
+        .chain(of_sidecars)
+    {
+        let ended = container.state.as_ref()?.terminated.as_ref()?;
+        last = last.max(Some(ended.finished_at.as_ref()?.0));
+    }
+    last
 }
 
 /// The records of all Jobs, by uid. They live as long as the process, as those of Kubernetes do.
