@@ -29,6 +29,8 @@ use tokio::time::timeout;
 #[derive(Default)]
 struct Link {
     requests: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
     /// Requests that come to grief from now on.
     bad: AtomicU64,
 }
@@ -59,36 +61,42 @@ impl Link {
         client: &Client,
         request: Request<Body>,
     ) -> Result<Response<Body>, kube::Error> {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        let is_bad = self
-            .bad
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            })
-            .is_ok();
-        if !is_bad {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let one_less = |left: u64| left.checked_sub(1);
+        let bad = &self.bad;
+        if bad
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_err()
+        {
             return client.send(request).await;
         }
         let is_watch = request.uri().query().is_some_and(|q| q.contains("watch="));
-        let writes = request.method() != Method::GET;
-        match number % 7 {
+        if request.method() == Method::GET {
+            // A watch that fails is tried again after seconds, so not too many of them do.
+            return match (self.reads.fetch_add(1, Ordering::Relaxed) % 8, is_watch) {
+                (1, true) => {
+                    let gone = json!({"type": "ERROR", "object": {
+                        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired",
+                        "message": "too old resource version", "metadata": {},
+                    }});
+                    Ok(Response::new(Body::from(format!("{gone}\n").into_bytes())))
+                }
+                (3, true) => Ok(Response::new(Body::empty())),
+                (5, false) => Ok(failure(500, "InternalError")),
+                (6, false) => Ok(failure(429, "TooManyRequests")),
+                _ => client.send(request).await,
+            };
+        }
+        match self.writes.fetch_add(1, Ordering::Relaxed) % 6 {
             0 => Ok(failure(500, "InternalError")),
             1 => Ok(failure(429, "TooManyRequests")),
-            2 if writes => Ok(failure(409, "Conflict")),
-            3 if is_watch => {
-                let gone = json!({"type": "ERROR", "object": {
-                    "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired",
-                    "message": "too old resource version", "metadata": {},
-                }});
-                Ok(Response::new(Body::from(format!("{gone}\n").into_bytes())))
-            }
-            4 if is_watch => Ok(Response::new(Body::empty())),
+            2 => Ok(failure(409, "Conflict")),
             // done, and nobody is told
-            5 if writes => {
+            3 => {
                 client.send(request).await?;
                 Ok(failure(504, "Timeout"))
             }
-            6 => {
+            4 => {
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 client.send(request).await
             }

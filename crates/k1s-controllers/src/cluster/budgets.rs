@@ -283,8 +283,8 @@ async fn write(
         .await
     {
         Ok(written) => context.budgets.caught_up(&written).await,
-        // An eviction was counted meanwhile: the newer state comes by the watch.
-        Err(error) if error.is_conflict() || error.is_not_found() => {}
+        Err(error) if error.is_not_found() => {}
+        // Perhaps an eviction was counted meanwhile: again, with the newer state.
         Err(error) => return Err(error.into()),
     }
     Ok(Action::await_change())

@@ -24,6 +24,8 @@ const LEASES: &str = "kube-node-lease";
 const LEASE_SECONDS: i32 = 40;
 /// How often the status says that it is still so.
 const HEARTBEAT_SECONDS: i64 = 300;
+/// The pause after a registration failed; it doubles, up to [`RENEWAL`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const RENEWAL: Duration = Duration::from_secs(10);
 /// What a node has that does not say itself.
 const CAPACITY: [(&str, &str); 4] = [
@@ -56,13 +58,15 @@ pub(super) async fn register(client: &Client, count: u32) {
     let nodes: Api<Node> = Api::all(client.clone());
     for number in 0..count {
         let name = format!("hollow-{number}");
+        let mut pause = FIRST_PAUSE;
         loop {
             match nodes.create(&PostParams::default(), &new_node(&name)).await {
                 Ok(_) => break,
                 Err(error) if error.is_already_exists() => break,
                 Err(error) => {
                     tracing::warn!(node = name, %error, "registration");
-                    tokio::time::sleep(RENEWAL).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RENEWAL);
                 }
             }
         }

@@ -178,9 +178,7 @@ async fn report(context: &Context, pod: &Pod) -> Result<Action> {
             };
             match pods.delete(&pod.name_any(), &params).await {
                 Ok(_) => Ok(Action::await_change()),
-                Err(error) if error.is_not_found() || error.is_conflict() => {
-                    Ok(Action::await_change())
-                }
+                Err(error) if error.is_not_found() => Ok(Action::await_change()),
                 Err(error) => Err(error.into()),
             }
         }

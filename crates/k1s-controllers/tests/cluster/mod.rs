@@ -69,7 +69,8 @@ where
     let json = |object: &K| serde_json::to_value(object).unwrap();
     let condition = move |object: Option<&K>| object.is_some_and(|o| reached(&json(o)));
     let found = timeout(NEVER, await_condition(api.clone(), name, condition)).await;
-    json(&found.expect("it never came").unwrap().unwrap())
+    let found = found.unwrap_or_else(|_| panic!("{name} never came"));
+    json(&found.unwrap().unwrap())
 }
 
 pub(crate) fn template(image: &str, restart: &str) -> Value {

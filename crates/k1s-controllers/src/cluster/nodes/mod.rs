@@ -51,8 +51,8 @@ async fn taint(client: &Client, node: &Node) -> Result<Action> {
         .await
     {
         Ok(_) => Ok(Action::await_change()),
-        // The newer state comes by the watch.
-        Err(error) if error.is_conflict() || error.is_not_found() => Ok(Action::await_change()),
+        Err(error) if error.is_not_found() => Ok(Action::await_change()),
+        // After a conflict again, with the newer state.
         Err(error) => Err(error.into()),
     }
 }
