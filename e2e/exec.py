@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Commands in the containers of a simulated board: kubectl, the Python client and `k1s exec`, through the API server.
+"""Commands in the containers of a simulated board, and their ports: kubectl, the Python client and k1s, through the API server.
 
-    e2e/exec.py K1S KUBECTL KUBECONFIG NODE [OLD-KUBECTL]
+    e2e/exec.py K1S KUBECTL KUBECONFIG NODE [OTHER-KUBECTL]...
 
 Runs with a Python that has the packages `kubernetes` and `websocket-client`, on a cluster with the board NODE and no pod on it.
-OLD-KUBECTL is one that speaks SPDY alone, before 1.29. Used by .ci/run.
+The other kubectls are of other versions: before 1.30 they speak SPDY alone. Used by .ci/run.
 """
+import contextlib
+import http.client
 import json
 import os
 import pty
 import select
+import signal
 import ssl
 import subprocess
 import sys
@@ -21,7 +24,7 @@ from kubernetes import client, config
 from kubernetes.stream import stream
 
 k1s, kubectl, kubeconfig, node = sys.argv[1:5]
-old_kubectl = sys.argv[5] if len(sys.argv) > 5 else None
+others = sys.argv[5:]
 passed = failed = 0
 BOTH = {"kubectl": [kubectl, "--kubeconfig", kubeconfig], "k1s": [k1s, "--kubeconfig", kubeconfig]}
 config.load_kube_config(kubeconfig)
@@ -85,9 +88,16 @@ def refusals():
     assert code == 1 and "Upgrade request required" in err, err
     code, out, err = run([k1s, "exec", "it", "--", "ls"])
     assert code == 1 and "goes through a server" in err, err
-    if old_kubectl:
-        code, out, err = run([old_kubectl, "--kubeconfig", kubeconfig, "exec", "it", "--", "ls"])
-        assert code == 1 and "use kubectl 1.30 or newer" in err, err
+
+
+def other_versions_of_kubectl():
+    for other in others:
+        program = [other, "--kubeconfig", kubeconfig, "exec"]
+        assert run([*program, "it", "--", "env"]) == (0, "GREETING=good day\n", ""), other
+        code, out, err = run([*program, "-i", "it", "--", "sh"], "echo one\nnope\nexit 3\n")
+        assert (code, out) == (3, "one\n") and "nope: command not found" in err, (other, code, out, err)
+        code, out, err = run([*program, "absent", "--", "ls"])
+        assert code == 1 and "it does not run" in err, (other, err)
 
 
 def a_terminal():
@@ -197,6 +207,52 @@ def what_a_container_says():
         assert one.returncode == 0, err
 
 
+@contextlib.contextmanager
+def forwarded(words):
+    """A local port that leads where these words of a command line say."""
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Forwarding from 127.0.0.1:"), (words, line, line or process.stderr.read())
+        yield process, int(line.split(":")[1].split()[0])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(port, method="GET", path="/"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body="x" if method == "POST" else None)
+    answer = connection.getresponse()
+    return connection, answer.status, answer.read()
+
+
+def ports_are_forwarded(programs):
+    for program in programs:
+        words = [*program, "port-forward"]
+        for what in (["pod/web", ":18080"], ["svc/web", ":80"], ["pod/web", ":http"]):
+            with forwarded([*words, *what]) as (_, port):
+                _, status, switched = ask(port, "POST", "/on")
+                assert (status, switched.strip()) == (200, b"on"), (program, what, status, switched)
+                # Connections that stay open are more than a board has room for: those that were answered give way.
+                kept = [ask(port) for _ in range(8)]
+                assert [(status, body) for _, status, body in kept] == [(200, b"on\n")] * 8, (program, what, kept)
+                _, status, body = ask(port, "POST", "/off")
+                assert status == 200, (program, what, status, body)
+        with forwarded([*words, "pod/web", ":9"]) as (process, port):
+            try:
+                ask(port)
+                raise AssertionError(f"{program}: an answer on a port that there is not")
+            except (http.client.HTTPException, OSError):
+                pass
+            said = process.stderr.readline()
+            assert "no container of it that runs has port 9" in said, (program, said)
+        with forwarded([*words, "pod/web", ":18080"]) as (process, port):
+            assert ask(port)[1] == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0, program
+
+
 def http_to_a_container():
     spec = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": [
         {"name": "c", "image": "pico/http-led:v1", "ports": [{"name": "http", "containerPort": 18080}], "resources": {"limits": {"pico.io/led": 1}}}]}
@@ -210,6 +266,10 @@ def http_to_a_container():
     for path in ("pods/web/proxy/", "pods/web:http/proxy/", "services/web:80/proxy/"):
         assert kube("get", "--raw", f"{base}/{path}") == switched, (path, switched)
     assert "kubelet_running_pods " in kube("get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics")
+    ports_are_forwarded([*BOTH.values(), *([other, "--kubeconfig", kubeconfig] for other in others)])
+    for words, why in [(["pod/absent", ":80"], "pod is not running"), (["pod/web", ":no"], "Pod 'web' does not have a named port 'no'"),
+                       (["svc/web", ":81"], "Service web does not have a service port 81")]:
+        expect(["port-forward", *words], (1, "", why))
     kube("delete", "pod/web", "service/web", "--timeout=60s")
 
 
@@ -218,7 +278,7 @@ def everything_is_free_again():
     kube("delete", "node", "nobody")
 
 
-for check in (pods, commands_and_their_codes, refusals, a_terminal, the_python_client, version_4_and_broken_clients, what_a_container_says,
+for check in (pods, commands_and_their_codes, refusals, other_versions_of_kubectl, a_terminal, the_python_client, version_4_and_broken_clients, what_a_container_says,
               http_to_a_container, everything_is_free_again):
     try:
         check()

@@ -44,7 +44,8 @@ def sizes(path):
 def main():
     print(f"{'part':28}" + "".join(f"{section:>10}" for section in SECTIONS) + f"{'flash':>10}{'RAM':>8}")
     rows = [("nothing", ""), ("pico-eci: verify, start", "eci"), ("pico-eci, pico-flash", "eci,flash"),
-            ("pico-eci, pico-wasm", "eci,wasm"), ("pico-eci, -flash, -wasm", "eci,flash,wasm"), ("all of them, with pico-node", "node")]
+            ("pico-eci, pico-wasm", "eci,wasm"), ("pico-eci, -flash, -wasm", "eci,flash,wasm"), ("all of them, with pico-node", "node"),
+            ("the same, with SPDY", "spdy")]
     flash = 0
     for name, features in rows:
         found = build(features)

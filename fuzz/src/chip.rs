@@ -10,6 +10,7 @@ use pico_flash::{SimFlash, Storage};
 use pico_node::http::{Event, RequestParser, ResponseParser};
 use pico_node::json::{Limits as JsonLimits, Reader, Shape, Taken};
 use pico_wasm::Wasm;
+use spdy::{Event as SpdyEvent, Frames};
 
 /// The input in pieces, as long as its first byte says, and whole.
 fn cut(data: &[u8]) -> Option<(usize, &[u8])> {
@@ -81,6 +82,56 @@ fn requests(bytes: &[u8], step: usize) -> Vec<String> {
             }
         }
     }
+    seen
+}
+
+/// Frames of SPDY of a client and of a server: where the link cuts them makes no difference.
+pub fn spdy(data: &[u8]) {
+    let Some((step, bytes)) = cut(data) else {
+        return;
+    };
+    for make in [Frames::of_client, Frames::of_server] {
+        let whole = frames(make(), bytes, bytes.len().max(1));
+        assert_eq!(frames(make(), bytes, step), whole);
+    }
+}
+
+/// What was understood, with the pieces of data put together.
+fn frames(mut frames: Frames, bytes: &[u8], step: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut within: Option<(u32, Vec<u8>)> = None;
+    for piece in bytes.chunks(step) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let (used, event) = match frames.push(rest) {
+                Ok(found) => found,
+                Err(fault) => {
+                    seen.push(format!("{within:?} {fault:?}"));
+                    return seen;
+                }
+            };
+            rest = &rest[used..];
+            match event {
+                Some(SpdyEvent::Data {
+                    stream,
+                    bytes,
+                    ends,
+                }) => {
+                    let data = within.take_if(|(known, _)| *known == stream);
+                    let mut data = data.map(|(_, data)| data).unwrap_or_default();
+                    data.extend_from_slice(bytes);
+                    if ends {
+                        seen.push(format!("{stream} {data:?} ends"));
+                    } else {
+                        seen.extend(within.replace((stream, data)).map(|w| format!("{w:?}")));
+                    }
+                }
+                Some(event) => seen.push(format!("{within:?} {event:?}")),
+                None => assert!(rest.is_empty(), "more is asked for than was used"),
+            }
+        }
+    }
+    seen.push(format!("{within:?}"));
     seen
 }
 

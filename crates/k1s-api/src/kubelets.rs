@@ -38,6 +38,11 @@ pub enum Trust {
 /// What a request to a kubelet comes to, or in words why it came to nothing.
 pub type KubeletAnswer = Pin<Box<dyn Future<Output = Result<Response<Body>, String>> + Send>>;
 
+/// In the extensions of an answer with which a connection goes over to another protocol: the client speaks WebSocket, and its binary
+/// messages are pieces of what the kubelet speaks. Who has the connection completes the answer with `Sec-WebSocket-Accept`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tunnelled;
+
 /// Sends requests to kubelets.
 pub trait Kubelets: Send + Sync {
     /// Sends one request, whose URI has a path and a query.

@@ -47,5 +47,7 @@ pub use body::{Body, BodyError};
 pub use definitions::Definitions;
 pub use identified::Identified;
 pub use identity::Identity;
-pub use kubelets::{CERTIFICATE_ANNOTATION, Kubelet, KubeletAnswer, Kubelets, NodeAccess, Trust};
+pub use kubelets::{
+    CERTIFICATE_ANNOTATION, Kubelet, KubeletAnswer, Kubelets, NodeAccess, Trust, Tunnelled,
+};
 pub use token::{Signer, TokenKey};

@@ -6,6 +6,7 @@ mod exec;
 mod kubelet;
 mod log;
 mod pods;
+mod port_forward;
 mod proxy;
 mod scale;
 mod token_request;
@@ -51,7 +52,7 @@ pub(crate) async fn act(
         ("log", _) => log::get(api, target, exchange).await,
         ("exec" | "attach", _) => exec::connect(api, method, target, exchange).await,
         ("proxy", _) => proxy::forward(api, method, target, exchange).await,
-        ("portforward", _) => Err(no_kubelet(target)),
+        ("portforward", _) => port_forward::connect(api, method, target, exchange).await,
         (_, "get") => get::get(api, target, exchange),
         (name, "update") => update_part(api, target, exchange, part(name)).await,
         (name, "patch") => patch_part(api, target, exchange, part(name)).await,

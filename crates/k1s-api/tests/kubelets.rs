@@ -328,6 +328,87 @@ async fn commands_are_handed_on_to_the_kubelet() {
     assert_eq!(code, 405);
 }
 
+/// Asks for a connection to ports, with these headers.
+async fn forward(api: &Api, path: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+    let mut request = Request::builder()
+        .method("GET")
+        .uri(format!("{PODS}/{path}/portforward"))
+        .header("connection", "Upgrade")
+        .extension(Identity::admin());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = api
+        .answer(request.body(Full::new(Bytes::new())).unwrap())
+        .await;
+    let (head, body) = answer.into_parts();
+    let is_tunnelled = head.extensions.get::<k1s_api::Tunnelled>().is_some();
+    let body = body.collect().await.unwrap().to_bytes();
+    let said = format!("{} {is_tunnelled}", String::from_utf8_lossy(&body));
+    (head.status.as_u16(), format!("{:?}", head.headers), said)
+}
+
+#[tokio::test]
+async fn ports_are_forwarded_by_the_kubelet() {
+    let api = api(NodeAccess::new(Arc::new(Echo))).await;
+    let spdy = [
+        ("upgrade", "SPDY/3.1"),
+        ("x-stream-protocol-version", "portforward.k8s.io"),
+    ];
+    let tunnel = [
+        ("upgrade", "websocket"),
+        ("sec-websocket-key", "k"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io"),
+    ];
+    let (code, headers, said) = forward(&api, "on-pinned", &spdy).await;
+    assert_eq!(code, 101, "{said}");
+    assert!(
+        said.starts_with("GET ") && said.ends_with("/portForward/default/on-pinned false"),
+        "{said}"
+    );
+    assert!(
+        headers.contains(r#""upgrade": "SPDY/3.1""#)
+            && headers.contains(r#""connection": "Upgrade""#)
+    );
+    // Within WebSocket the kubelet is asked for the same.
+    let (code, headers, said) = forward(&api, "on-pinned", &tunnel).await;
+    assert_eq!(code, 101, "{said}");
+    assert!(
+        said.starts_with("POST ") && said.ends_with("/portForward/default/on-pinned true"),
+        "{said}"
+    );
+    assert!(
+        headers.contains(r#""upgrade": "websocket""#)
+            && headers.contains(r#""sec-websocket-protocol": "SPDY/3.1+portforward.k8s.io""#)
+    );
+    assert!(!headers.contains("x-stream-protocol-version"), "{headers}");
+    let other = [
+        tunnel[0],
+        tunnel[1],
+        tunnel[2],
+        ("sec-websocket-protocol", "v4.channel.k8s.io"),
+    ];
+    let old = [
+        tunnel[0],
+        tunnel[1],
+        ("sec-websocket-version", "8"),
+        tunnel[3],
+    ];
+    for (path, headers, code, why) in [
+        ("none", &spdy[..], 404, r#"pods \"none\" not found"#),
+        ("one", &spdy, 400, "pod one does not have a host assigned"),
+        ("on-hollow", &spdy, 501, "there is no portforward of them"),
+        ("on-pinned", &[], 400, "Upgrade request required"),
+        ("on-pinned", &other, 400, "as SPDY/3.1+portforward.k8s.io"),
+        ("on-pinned", &old, 400, "WebSocket of version 13"),
+    ] {
+        let (got, _, said) = forward(&api, path, headers).await;
+        assert_eq!(got, code, "{path}: {said}");
+        assert!(said.contains(why), "{path}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn commands_are_for_those_who_may() {
     let api = api(NodeAccess::new(Arc::new(Echo))).await;

@@ -161,7 +161,7 @@ impl Context {
     }
 
     /// A `Status` is the API's; anything else is what a kubelet says.
-    async fn refused(&self, call: &Call, answer: Response<Body>) -> Error {
+    pub(crate) async fn refused(&self, call: &Call, answer: Response<Body>) -> Error {
         let (head, body) = answer.into_parts();
         let body = match Limited::new(body, REFUSAL_BYTES).collect().await {
             Ok(body) => body.to_bytes(),

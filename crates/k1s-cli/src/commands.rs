@@ -29,6 +29,7 @@ mod nodes;
 mod options;
 mod patch;
 mod pods;
+mod port_forward;
 mod replace;
 mod rollout;
 mod run;
@@ -60,6 +61,7 @@ pub const COMMANDS: &[&Command] = &[
     &logs::COMMAND,
     &exec::ATTACH,
     &exec::EXEC,
+    &port_forward::COMMAND,
     &auth::COMMAND,
     &events::COMMAND,
     &diff::COMMAND,

@@ -20,6 +20,7 @@ mod editor;
 pub mod error;
 pub mod explain;
 pub mod flag;
+mod forwarding;
 pub mod generate;
 pub mod go_order;
 mod help;

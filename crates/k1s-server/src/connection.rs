@@ -7,18 +7,20 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use k1s_api::Identity;
+use k1s_api::{Identity, Tunnelled};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::Service;
 
 use crate::body::{RequestBody, ResponseBody};
@@ -187,6 +189,7 @@ where
         let (pause, stop) = (self.body_pause, self.stop.clone());
         // Whether the connection is to go over to another protocol, if the answer says so.
         let client = request.extensions_mut().remove::<OnUpgrade>();
+        let key = request.headers().get(SEC_WEBSOCKET_KEY).cloned();
         let mut request = request.map(|body| RequestBody::new(body, pause));
         if let Some(client) = &self.client {
             request.extensions_mut().insert(client.clone());
@@ -197,8 +200,17 @@ where
             let mut response = service.call(request).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let other = response.extensions_mut().remove::<OnUpgrade>();
+                let is_tunnelled = response.extensions_mut().remove::<Tunnelled>().is_some();
+                if is_tunnelled
+                    && let Some(key) = key
+                    && let Ok(accepted) = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+                {
+                    response
+                        .headers_mut()
+                        .insert(SEC_WEBSOCKET_ACCEPT, accepted);
+                }
                 if let (Some(client), Some(other)) = (client, other) {
-                    tokio::spawn(tunnel::join(client, other, stop.clone()));
+                    tokio::spawn(tunnel::join(client, other, is_tunnelled, stop.clone()));
                 }
             }
             Ok(response.map(|body| ResponseBody::new(body, stop)))

@@ -5,12 +5,18 @@
 //! for the API. Anybody else is told whether the node is well, and nothing more. Answers are made piece by piece: the next piece once the one before was sent.
 
 mod answer;
+mod channels;
 mod command;
 mod figures;
+#[cfg(feature = "spdy")]
+mod forward;
+#[cfg(feature = "spdy")]
+mod multiplexed;
 mod ports;
 mod session;
 mod session_request;
 mod shell;
+mod wire;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -21,6 +27,8 @@ use crate::Agent;
 use crate::http::{Incoming, RequestParser};
 use crate::runtime::Runtime;
 use crate::time::{Ms, Wall};
+#[cfg(feature = "spdy")]
+use forward::Forward;
 use ports::Visit;
 use session::Session;
 
@@ -32,7 +40,7 @@ pub(crate) const MAX_FOLLOWERS: usize = MAX_CONNECTIONS - 1;
 const IDLE_MS: Ms = 60_000;
 
 /// What is still to be said on a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Rest {
     Nothing,
     /// The pods from this one on, then the end of the list.
@@ -41,8 +49,44 @@ pub(crate) enum Rest {
     Log(LogQuery),
     /// What a container answers.
     Visit(Visit),
-    /// A command, or what a container says, over WebSocket.
+    /// A command, or what a container says.
     Session(Box<Session>),
+    /// Ports of a pod.
+    #[cfg(feature = "spdy")]
+    Forward(Box<Forward>),
+}
+
+impl Rest {
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// Whether another protocol than HTTP is spoken from now on.
+    fn is_upgrade(&self) -> bool {
+        match self {
+            Self::Session(_) => true,
+            #[cfg(feature = "spdy")]
+            Self::Forward(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether there may be more to say without a word of the peer.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Log(_) | Self::Visit(_)) || self.is_upgrade()
+    }
+}
+
+/// Of whom a connection comes that is within another one.
+#[derive(Debug)]
+struct Forwarded {
+    /// The number of the other one.
+    by: u32,
+    /// Its stream within it.
+    #[cfg(feature = "spdy")]
+    stream: u32,
+    /// The pod that is meant.
+    uid: String,
 }
 
 /// Which lines of whose log.
@@ -68,6 +112,8 @@ struct Connection {
     port: Option<u16>,
     /// Whether the peer has proved that it speaks for the API.
     is_trusted: bool,
+    /// Of a connection that is within another one.
+    forwarded: Option<Forwarded>,
     parser: RequestParser,
     out: Vec<u8>,
     sent: usize,
@@ -85,17 +131,19 @@ struct Connection {
 impl Connection {
     /// Whether the peer has nothing to wait for.
     fn is_idle(&self) -> bool {
-        self.out.is_empty() && self.rest == Rest::Nothing
+        self.out.is_empty() && self.rest.is_nothing()
     }
 
     /// When it is given up if the peer does nothing: never while there is nothing to be done but wait for a log.
     fn expires_at(&self) -> Option<Ms> {
-        if let Rest::Session(session) = &self.rest {
-            return Some(if self.out.is_empty() {
-                session.expires_at()
-            } else {
-                self.since + IDLE_MS
-            });
+        let within = match &self.rest {
+            Rest::Session(session) => Some(session.expires_at()),
+            #[cfg(feature = "spdy")]
+            Rest::Forward(forward) => Some(forward.expires_at()),
+            _ => None,
+        };
+        if let (Some(at), true) = (within, self.out.is_empty()) {
+            return Some(at);
         }
         (self.is_idle() || !self.out.is_empty()).then_some(self.since + IDLE_MS)
     }
@@ -113,10 +161,15 @@ pub(crate) struct Kubelet {
 impl Kubelet {
     /// Gives up connections whose peer does nothing.
     pub(crate) fn expire(&mut self, now: Ms) {
+        for connection in &mut self.connections {
+            if let Rest::Visit(visit) = &mut connection.rest {
+                visit.is_new = false;
+            }
+        }
         let expired = &mut self.expired;
         self.connections.retain(|connection| {
             let is_late = connection.expires_at().is_some_and(|at| now >= at);
-            if is_late {
+            if is_late && connection.forwarded.is_none() {
                 expired.push(connection.id);
             }
             !is_late
@@ -134,12 +187,15 @@ impl Kubelet {
                 return false;
             };
             let given_up = all.remove(oldest);
-            self.expired.push(given_up.id);
+            if given_up.forwarded.is_none() {
+                self.expired.push(given_up.id);
+            }
         }
         all.push(Connection {
             id,
             port,
             is_trusted,
+            forwarded: None,
             parser: RequestParser::default(),
             out: Vec::new(),
             sent: 0,
@@ -152,11 +208,34 @@ impl Kubelet {
         true
     }
 
+    /// Takes a connection to a port that is within another one; returns its number if there is room for it.
+    #[cfg(feature = "spdy")]
+    fn accept_forwarded(&mut self, port: u16, forwarded: Forwarded, now: Ms) -> Option<u32> {
+        let is_free = |id: &u32| self.connections.iter().all(|c| c.id != *id);
+        let id = (forward::FIRST_OWN..).find(is_free)?;
+        if !self.accept(id, Some(port), false, now) {
+            return None;
+        }
+        self.connections.last_mut()?.forwarded = Some(forwarded);
+        Some(id)
+    }
+
+    /// The number of the connection that is a stream within another one.
+    #[cfg(feature = "spdy")]
+    fn forwarded(&self, by: u32, stream: u32) -> Option<u32> {
+        let is_meant = |within: &Forwarded| within.by == by && within.stream == stream;
+        let mut all = self.connections.iter();
+        let found = all.find(|c| c.forwarded.as_ref().is_some_and(is_meant));
+        found.map(|c| c.id)
+    }
+
     /// When something is to be done about requests that containers have not answered, and about peers that are silent.
     pub(crate) fn visits_due(&self, now: Ms) -> Option<Ms> {
         let due = self.connections.iter().filter_map(|c| match &c.rest {
             Rest::Visit(visit) => Some(visit.due(now)),
             Rest::Session(session) if c.out.is_empty() => session.due(),
+            #[cfg(feature = "spdy")]
+            Rest::Forward(forward) if c.out.is_empty() => Some(forward.due()),
             _ => None,
         });
         due.min()
@@ -170,12 +249,11 @@ impl Kubelet {
             .min()
     }
 
-    /// How many connections follow a log or have a session.
+    /// How many connections follow a log, have a session or forward ports.
     pub(crate) fn followers(&self) -> usize {
         let follows = |c: &&Connection| match &c.rest {
             Rest::Log(query) => query.follow,
-            Rest::Session(_) => true,
-            _ => false,
+            rest => rest.is_upgrade(),
         };
         self.connections.iter().filter(follows).count()
     }
@@ -183,7 +261,7 @@ impl Kubelet {
 
 impl Agent {
     /// Takes a connection to the node's port. Says whether there is room for it; close it if not. Of connections
-    /// without a request the oldest gives way: see [`Agent::served_expired`].
+    /// without a request the oldest gives way: see [`Agent::served_expired`]. Numbers from `0xffff_0000` on are not for the host.
     pub fn accept(&mut self, id: u32, now: Ms) -> bool {
         self.kubelet.accept(id, None, false, now)
     }
@@ -206,6 +284,12 @@ impl Agent {
             if let Rest::Session(session) = &mut connection.rest {
                 session.hear(bytes, now);
                 self.kubelet_go_on(n, now, runtime);
+                return;
+            }
+            #[cfg(feature = "spdy")]
+            if let Rest::Forward(forward) = &mut connection.rest {
+                forward.hear(bytes, now);
+                self.go_on_forwarding(id, now, runtime);
                 return;
             }
             // A client that talks on and on while it is answered is no client.
@@ -247,37 +331,50 @@ impl Agent {
             connection.out.clear();
             connection.sent = 0;
             self.kubelet_go_on(n, now, runtime);
+            #[cfg(feature = "spdy")]
+            self.go_on_forwarding(id, now, runtime);
         }
-        let connection = &self.kubelet.connections[n];
-        connection.close && connection.out.is_empty()
+        let connection = self.kubelet_index(id);
+        let connection = connection.map(|n| &self.kubelet.connections[n]);
+        connection.is_none_or(|c| c.close && c.out.is_empty())
     }
 
     /// The peer has gone.
     pub fn served_closed(&mut self, id: u32) {
-        self.kubelet.connections.retain(|c| c.id != id);
-        self.forget_visitor(id);
+        let is_gone = |c: &Connection| {
+            c.id == id || c.forwarded.as_ref().is_some_and(|within| within.by == id)
+        };
+        let all = &mut self.kubelet.connections;
+        let within: Vec<u32> = all.iter().filter(|c| is_gone(c)).map(|c| c.id).collect();
+        all.retain(|c| !is_gone(c));
+        for id in within.into_iter().chain([id]) {
+            self.forget_visitor(id);
+        }
     }
 
-    /// Whether a log is being followed, a container is to answer or a session is open, so that there may be more to say after each
-    /// [`Agent::poll`].
+    /// Whether a log is being followed, a container is to answer, a session is open or ports are forwarded, so that there may be
+    /// more to say after each [`Agent::poll`].
     #[must_use]
     pub fn is_followed(&self) -> bool {
-        self.kubelet
-            .connections
-            .iter()
-            .any(|c| matches!(c.rest, Rest::Log(_) | Rest::Visit(_) | Rest::Session(_)))
+        self.kubelet.connections.iter().any(|c| c.rest.goes_on())
+    }
+
+    /// Whether a container has been asked something since the last [`Agent::poll`]: the next one is due at once.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        let is_new = |c: &Connection| matches!(&c.rest, Rest::Visit(visit) if visit.is_new);
+        self.kubelet.connections.iter().any(is_new)
     }
 
     /// Looks for new lines of logs that are followed, and for answers of containers.
     pub fn follow(&mut self, now: Ms, runtime: &mut dyn Runtime) {
         for n in 0..self.kubelet.connections.len() {
-            if matches!(
-                self.kubelet.connections[n].rest,
-                Rest::Log(_) | Rest::Visit(_) | Rest::Session(_)
-            ) {
+            if self.kubelet.connections[n].rest.goes_on() {
                 self.kubelet_go_on(n, now, runtime);
             }
         }
+        #[cfg(feature = "spdy")]
+        self.forward_all(now, runtime);
     }
 
     fn kubelet_index(&self, id: u32) -> Option<usize> {
@@ -296,10 +393,14 @@ impl Agent {
                 }
                 return;
             }
-            if matches!(self.kubelet.connections[n].rest, Rest::Session(_)) {
-                return self.go_on_with_session(n, now, runtime);
+            match &self.kubelet.connections[n].rest {
+                Rest::Session(_) => return self.go_on_with_session(n, now, runtime),
+                // Other connections come and go with it, so it is gone on with where none is at hand.
+                #[cfg(feature = "spdy")]
+                Rest::Forward(_) => return,
+                _ => {}
             }
-            if self.kubelet.connections[n].rest != Rest::Nothing {
+            if !self.kubelet.connections[n].rest.is_nothing() {
                 let rest = core::mem::replace(&mut self.kubelet.connections[n].rest, Rest::Nothing);
                 let mut piece = String::new();
                 let rest = self.piece(rest, now, &mut piece);
@@ -307,7 +408,7 @@ impl Agent {
                 if !piece.is_empty() {
                     chunk(&piece, &mut connection.out);
                 }
-                if rest == Rest::Nothing {
+                if rest.is_nothing() {
                     connection.out.extend_from_slice(b"0\r\n\r\n");
                     connection.close = connection.is_last;
                 }
@@ -368,7 +469,7 @@ impl Agent {
         let is_trusted = self.kubelet.connections[n].is_trusted;
         let answer = self.kubelet_request(request, is_trusted, now, runtime);
         let mut out = String::new();
-        if let Rest::Session(_) = answer.rest {
+        if answer.rest.is_upgrade() {
             let _ = write!(
                 out,
                 "HTTP/1.1 101 Switching Protocols\r\n{}\r\n",
@@ -380,7 +481,7 @@ impl Agent {
             connection.rest = answer.rest;
             return;
         }
-        let streams = answer.rest != Rest::Nothing;
+        let streams = !answer.rest.is_nothing();
         let length = (!streams).then_some(answer.body.len());
         let is_last = !request.keep_alive;
         head(

@@ -28,11 +28,18 @@ pub struct Upgrade {
     pub key: String,
     /// `Sec-WebSocket-Version`.
     pub version: String,
-    /// `Sec-WebSocket-Protocol`: the subprotocols that the client speaks, the one it likes best first.
+    /// `Sec-WebSocket-Protocol`, or `X-Stream-Protocol-Version`: the subprotocols that the client speaks, the one it likes best
+    /// first.
     pub offered: String,
 }
 
 impl Upgrade {
+    /// Whether the client would speak SPDY/3.1, as Kubernetes did before WebSocket.
+    #[must_use]
+    pub fn is_spdy(&self) -> bool {
+        self.protocol.eq_ignore_ascii_case("SPDY/3.1")
+    }
+
     /// The first of `known` that the client speaks, in the order of `known`.
     #[must_use]
     pub fn choose<'a>(&self, known: &[&'a str]) -> Option<&'a str> {

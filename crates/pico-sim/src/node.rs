@@ -377,6 +377,7 @@ impl Life<'_> {
             {
                 tell();
             }
+            let deadline = if self.agent.is_asked() { now } else { deadline };
             let wait = self
                 .runtime
                 .board

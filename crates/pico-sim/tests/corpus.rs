@@ -29,3 +29,8 @@ fn eci() {
 fn flash() {
     replay("flash", chip::flash);
 }
+
+#[test]
+fn spdy() {
+    replay("spdy", chip::spdy);
+}

@@ -7,20 +7,23 @@ use http::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use k1s_core::object::text;
 use k1s_core::status::Status;
+use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::api::{Api, Exchange};
+use crate::body::Body;
+use crate::kubelets::Kubelet;
 use crate::options::Query;
 use crate::route::Target;
 
 use super::kubelet::{append, container, locate};
 
-const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
+pub(super) const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
 /// What of the client's request is the kubelet's business.
-const ASKED: [HeaderName; 5] = [
+pub(super) const ASKED: [HeaderName; 5] = [
     UPGRADE,
     SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL,
@@ -47,18 +50,10 @@ pub(super) async fn connect(
         return Err(Status::not_found(target.kind, &target.name));
     };
     let container = container(&pod, exchange.query.text("container"))?;
-    let node = text(&pod, &["spec", "nodeName"]);
-    if node.is_empty() {
-        let message = format!("pod {} does not have a host assigned", target.name);
-        return Err(Status::bad_request(message));
-    }
-    let kubelet = locate(api, target, node, false)?;
+    let kubelet = kubelet_of(api, target, &pod)?;
     if !is_upgrade(&exchange.headers) {
         return Err(Status::bad_request("Upgrade request required"));
     }
-    let Some(access) = &api.0.options.node_access.0 else {
-        return Err(super::no_kubelet(target));
-    };
     let path = format!(
         "/{}/{}/{}/{container}{}",
         target.subresource,
@@ -72,6 +67,31 @@ pub(super) async fn connect(
         .body(Bytes::new())
         .map_err(Status::internal)?;
     copy(&ASKED, &exchange.headers, request.headers_mut());
+    hand_on(api, target, kubelet, request)
+        .await
+        .map(Answer::Relayed)
+}
+
+/// The kubelet of a pod's node.
+pub(super) fn kubelet_of(api: &Api, target: &Target, pod: &Value) -> Result<Kubelet, Status> {
+    let node = text(pod, &["spec", "nodeName"]);
+    if node.is_empty() {
+        let message = format!("pod {} does not have a host assigned", target.name);
+        return Err(Status::bad_request(message));
+    }
+    locate(api, target, node, false)
+}
+
+/// Sends a request for another protocol to a kubelet, and gives its answer without what is none of the client's business.
+pub(super) async fn hand_on(
+    api: &Api,
+    target: &Target,
+    kubelet: Kubelet,
+    mut request: Request<Bytes>,
+) -> Result<Response<Body>, Status> {
+    let Some(access) = &api.0.options.node_access.0 else {
+        return Err(super::no_kubelet(target));
+    };
     let upgrade = HeaderValue::from_static("Upgrade");
     request.headers_mut().insert(CONNECTION, upgrade.clone());
     let mut answer = access
@@ -83,10 +103,10 @@ pub(super) async fn connect(
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         answer.headers_mut().insert(CONNECTION, upgrade);
     }
-    Ok(Answer::Relayed(answer))
+    Ok(answer)
 }
 
-fn is_upgrade(headers: &HeaderMap) -> bool {
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     let connection = headers.get_all(CONNECTION).iter();
     let mut words = connection
         .filter_map(|value| value.to_str().ok())

@@ -118,7 +118,9 @@ impl RequestParser {
                 _ if name.eq_ignore_ascii_case("sec-websocket-version") => {
                     &mut self.upgrade.version
                 }
-                _ if name.eq_ignore_ascii_case("sec-websocket-protocol") => {
+                _ if name.eq_ignore_ascii_case("sec-websocket-protocol")
+                    || name.eq_ignore_ascii_case("x-stream-protocol-version") =>
+                {
                     // A list may come in several lines.
                     let offered = &mut self.upgrade.offered;
                     offered.push_str(if offered.is_empty() { "" } else { "," });

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::session_request::Asked;
+use super::session_request::{Asked, too_many};
 use super::{LogQuery, Rest};
 use crate::Agent;
 use crate::http::Incoming;
@@ -58,7 +58,10 @@ impl Agent {
             .split_once('?')
             .unwrap_or((&request.target, ""));
         let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
-        let is_command = matches!(words.first(), Some(&"exec" | &"attach" | &"run"));
+        let is_command = matches!(
+            words.first(),
+            Some(&"exec" | &"attach" | &"run" | &"portForward")
+        );
         if !is_trusted && !self.is_open(&words) {
             return Answer::text(
                 401,
@@ -66,7 +69,7 @@ impl Agent {
             );
         }
         if request.method != "GET" && !(request.method == "POST" && is_command) {
-            let why = "this node answers GET, and POST to /exec, /attach and /run\n";
+            let why = "this node answers GET, and POST to /exec, /attach, /run and /portForward\n";
             return Answer::text(405, why);
         }
         match words.as_slice() {
@@ -95,6 +98,10 @@ impl Agent {
                     upgrade: request.upgrade.as_ref(),
                 };
                 self.session_request(&asked, now, runtime)
+            }
+            #[cfg(feature = "spdy")]
+            ["portForward", namespace, pod] => {
+                self.forward_request((namespace, pod), request.upgrade.as_ref(), now)
             }
             ["run", namespace, pod, container] => {
                 let command = value(query, "cmd").unwrap_or_default();
@@ -136,7 +143,6 @@ impl Agent {
     /// The next piece of an answer that comes in pieces.
     pub(super) fn piece(&mut self, rest: Rest, now: Ms, out: &mut String) -> Rest {
         match rest {
-            Rest::Nothing | Rest::Visit(_) | Rest::Session(_) => Rest::Nothing,
             Rest::Pods(n) => {
                 let wall = self.clock.now(now).unwrap_or(Wall::from_unix_ms(0));
                 if let Some(work) = self.pods.all.get(n) {
@@ -149,6 +155,7 @@ impl Agent {
                 }
             }
             Rest::Log(query) => self.log_piece(query, out),
+            _ => Rest::Nothing,
         }
     }
 
@@ -186,13 +193,7 @@ impl Agent {
         let is_true = |key| value(query, key).is_some_and(|text| text == "true" || text == "1");
         let mut previous = is_true("previous");
         if is_true("follow") && self.kubelet.followers() >= super::MAX_FOLLOWERS {
-            return Answer::text(
-                429,
-                format!(
-                    "{} logs are being followed or commands run already\n",
-                    super::MAX_FOLLOWERS
-                ),
-            );
+            return Answer::text(429, format!("{}\n", too_many()));
         }
         if previous && runner.last.is_none() {
             return Answer::text(

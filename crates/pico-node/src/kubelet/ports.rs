@@ -27,6 +27,8 @@ pub(crate) struct Visit {
     /// `METHOD /path`, a line feed, the body; empty once the container has it.
     text: Vec<u8>,
     is_head: bool,
+    /// It came after the last poll.
+    pub(super) is_new: bool,
     until: Ms,
 }
 
@@ -68,7 +70,9 @@ impl Agent {
     /// Hands a request to a container, or lets it wait until one is free.
     pub(super) fn visit(&mut self, n: usize, port: u16, request: Incoming, now: Ms) {
         let target = request.target.clone();
-        self.hand_over(n, (port, None), &target, request, now);
+        let forwarded = self.kubelet.connections[n].forwarded.as_ref();
+        let uid = forwarded.map(|within| within.uid.clone());
+        self.hand_over(n, (port, uid), &target, request, now);
     }
 
     /// Hands a request for `/proxy/NAMESPACE/POD/PORT/PATH`, which came to the node's own port, to a container of that pod.
@@ -115,6 +119,7 @@ impl Agent {
             uid,
             text,
             is_head: request.method == "HEAD",
+            is_new: true,
             until: now + ANSWER_MS,
         };
         let connection = &mut self.kubelet.connections[n];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A command or a container over WebSocket, as kubectl's `exec` and `attach` speak: the channels of Kubernetes'
-//! `v5.channel.k8s.io` and `v4.channel.k8s.io` (KEP-4006). The first byte of each message is the channel.
+//! A command or a container, as kubectl's `exec` and `attach` have it: what is read, what is done with it, and what is still to be
+//! said. How that goes over the connection is the [`Wire`]'s business.
 //!
 //! A peer that does not read stops what is said to it; one that says more than is read of it is closed.
 
@@ -12,26 +12,20 @@ use alloc::vec::Vec;
 use super::LogQuery;
 use super::command::{Outcome, is_shell};
 use super::shell::{Editor, Key, PROMPT, commands, exit};
+use super::wire::{Complaint, ERROR, Heard, STDERR, STDOUT, Wire};
 use crate::time::Ms;
-use crate::websocket::{self, Event, Frames};
 
 /// What this node speaks, the best first.
 pub(super) const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
-const STDIN: u8 = 0;
-const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
-const ERROR: u8 = 3;
-/// Of `v5` alone: the peer says no more on the channel that is named.
-const CLOSE: u8 = 255;
 
 /// Bytes of input that wait to be read.
 const INPUT: usize = 8192;
 /// Bytes of a message.
-const PIECE: usize = 1024;
+pub(super) const PIECE: usize = 1024;
 /// After so many milliseconds of silence the peer is asked whether it is still there.
-const PING_MS: Ms = 60_000;
+pub(super) const PING_MS: Ms = 60_000;
 /// After so many it is given up.
-const SILENT_MS: Ms = 300_000;
+pub(super) const SILENT_MS: Ms = 300_000;
 /// How long the peer may take to close, once the end was said.
 const CLOSING_MS: Ms = 10_000;
 
@@ -72,22 +66,19 @@ enum End {
     Over,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Session {
-    frames: Frames,
-    channel: u8,
-    is_v5: bool,
+    wire: Wire,
     streams: Streams,
     pub(super) job: Job,
     /// The pod and the container, and how often it had been started again.
     pub(super) uid: String,
     pub(super) container: String,
     pub(super) restarts: u32,
-    /// What is still to be said, by channel. On [`CLOSE`] it is a close frame: code and reason.
+    /// What is still to be said, by channel.
     pending: VecDeque<(u8, Vec<u8>)>,
     input: VecDeque<u8>,
     input_ended: bool,
-    pong: Option<Vec<u8>>,
     heard: Ms,
     pinged: Ms,
     end: End,
@@ -95,7 +86,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn new(
-        protocol: &str,
+        wire: Wire,
         streams: Streams,
         container: (String, String, u32),
         job: Job,
@@ -103,9 +94,7 @@ impl Session {
     ) -> Self {
         let (uid, container, restarts) = container;
         let mut session = Self {
-            frames: Frames::default(),
-            channel: 0,
-            is_v5: protocol == PROTOCOLS[0],
+            wire,
             streams,
             job,
             uid,
@@ -114,20 +103,21 @@ impl Session {
             pending: VecDeque::new(),
             input: VecDeque::new(),
             input_ended: !streams.stdin,
-            pong: None,
             heard: now,
             pinged: now,
             end: End::No,
         };
-        // An empty message tells that the streams are there, as a kubelet has it.
-        let first = if streams.stdout {
-            STDOUT
-        } else if streams.stderr {
-            STDERR
-        } else {
-            ERROR
-        };
-        session.pending.push_back((first, Vec::new()));
+        if matches!(session.wire, Wire::WebSocket(_)) {
+            // An empty message tells that the streams are there, as a kubelet has it.
+            let first = if streams.stdout {
+                STDOUT
+            } else if streams.stderr {
+                STDERR
+            } else {
+                ERROR
+            };
+            session.pending.push_back((first, Vec::new()));
+        }
         session
     }
 
@@ -161,7 +151,10 @@ impl Session {
     /// When it is given up.
     pub(super) fn expires_at(&self) -> Ms {
         match self.end {
-            End::No => self.heard + SILENT_MS,
+            End::No => {
+                let opens_by = self.wire.opens_by().unwrap_or(Ms::MAX);
+                opens_by.min(self.heard + SILENT_MS)
+            }
             End::Said(at) => at + CLOSING_MS,
             End::Over => 0,
         }
@@ -177,50 +170,35 @@ impl Session {
         self.heard = now;
         let mut bytes = bytes.to_vec();
         let mut at = 0;
-        let mut heard = Ok(());
-        while heard.is_ok() && at < bytes.len() && self.end != End::Over {
-            let mut frames = core::mem::take(&mut self.frames);
-            match frames.push(&mut bytes[at..]) {
-                Ok((used, event)) => {
+        while at < bytes.len() && self.end != End::Over {
+            let heard = match self.wire.push(&mut bytes[at..]) {
+                Ok((used, heard)) => {
                     at += used;
-                    heard = event.map_or(Ok(()), |event| self.event(event));
+                    heard.map_or(Ok(()), |heard| self.take(&heard))
                 }
-                Err(fault) => heard = Err((fault.code(), format!("{fault}"))),
+                Err(complaint) => Err(complaint),
+            };
+            if let Err(complaint) = heard {
+                // Once the end was said, what comes is only waited for.
+                if self.end == End::No {
+                    self.pending.clear();
+                    self.wire.complain(&complaint);
+                    self.end = End::Said(now);
+                }
+                return;
             }
-            self.frames = frames;
-        }
-        // Once the end was said, what comes is only waited for.
-        if let (Err((code, why)), End::No) = (heard, self.end) {
-            self.pending.clear();
-            self.close(code, &why, now);
         }
     }
 
-    fn event(&mut self, event: Event<'_>) -> Result<(), (u16, String)> {
-        match event {
-            Event::Data { bytes, starts } => {
-                let bytes = match bytes {
-                    [channel, rest @ ..] if starts => {
-                        self.channel = *channel;
-                        rest
-                    }
-                    bytes => bytes,
-                };
-                match self.channel {
-                    STDIN => return self.typed(bytes),
-                    CLOSE if self.is_v5 => self.input_ended |= bytes.contains(&STDIN),
-                    // The size of the terminal does not matter, and other channels are ours.
-                    _ => {}
-                }
+    fn take(&mut self, heard: &Heard<'_>) -> Result<(), Complaint> {
+        match heard {
+            Heard::Input { bytes, ends } => {
+                self.typed(bytes)?;
+                self.input_ended |= ends;
             }
-            Event::Ping(bytes) => self.pong = Some(bytes),
-            Event::Pong => {}
-            Event::Close(code) => {
+            Heard::Closed => {
                 if self.end == End::No {
-                    // It is answered with its own code; 1005 stands for none and is never sent.
                     self.pending.clear();
-                    let code = code.filter(|code| *code != 1005).unwrap_or(1000);
-                    self.pending.push_back((CLOSE, code.to_be_bytes().to_vec()));
                 }
                 self.end = End::Over;
             }
@@ -228,7 +206,7 @@ impl Session {
         Ok(())
     }
 
-    fn typed(&mut self, bytes: &[u8]) -> Result<(), (u16, String)> {
+    fn typed(&mut self, bytes: &[u8]) -> Result<(), Complaint> {
         let is_read = self.streams.stdin && !self.input_ended && self.end == End::No;
         if !is_read || !matches!(self.job, Job::Shell { .. }) {
             return Ok(());
@@ -281,8 +259,8 @@ impl Session {
     }
 
     /// Whether the peer has taken all that was said.
-    pub(super) fn is_silent(&self) -> bool {
-        self.pending.is_empty()
+    pub(super) fn is_silent(&mut self) -> bool {
+        self.pending.is_empty() && self.wire.replies().is_empty()
     }
 
     fn prompt(&mut self) {
@@ -369,40 +347,32 @@ impl Session {
 
     /// Puts the next message into `out`, if there is one and the peer has taken those before.
     pub(super) fn speak(&mut self, now: Ms, out: &mut Vec<u8>) {
-        if let Some(bytes) = self.pong.take().filter(|_| self.end == End::No) {
-            websocket::pong(&bytes, out);
+        let replies = self.wire.replies();
+        if !replies.is_empty() {
+            out.append(replies);
+            return;
+        }
+        if self.wire.opens_by().is_some() {
             return;
         }
         if let Some((channel, mut bytes)) = self.pending.pop_front() {
-            if channel == CLOSE {
-                websocket::close(&bytes, out);
-                return;
-            }
             if bytes.len() > PIECE {
                 let rest = bytes.split_off(PIECE);
                 self.pending.push_front((channel, rest));
             }
-            websocket::message(&[&[channel], &bytes], out);
+            self.wire.say(channel, &bytes, out);
             return;
         }
         if self.end != End::No {
             return;
         }
         if let Job::Ended(code) = self.job {
-            websocket::message(&[&[ERROR], status(code).as_bytes()], out);
-            websocket::close(&1000u16.to_be_bytes(), out);
+            self.wire.end(&status(code), out);
             self.end = End::Said(now);
         } else if self.due().is_some_and(|due| now >= due) {
             self.pinged = now;
-            websocket::ping(out);
+            self.wire.ping(out);
         }
-    }
-
-    /// Says that it ends, and why.
-    fn close(&mut self, code: u16, why: &str, now: Ms) {
-        let reason = [&code.to_be_bytes()[..], why.as_bytes()].concat();
-        self.pending.push_back((CLOSE, reason));
-        self.end = End::Said(now);
     }
 }
 

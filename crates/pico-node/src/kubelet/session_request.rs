@@ -7,9 +7,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::answer::{Answer, values};
+use super::channels::Channels;
 use super::command::Place;
+#[cfg(feature = "spdy")]
+use super::multiplexed::Multiplexed;
 use super::session::{Job, PROTOCOLS, Session, Streams};
 use super::shell::Editor;
+use super::wire::Wire;
 use super::{LogQuery, MAX_FOLLOWERS, Rest};
 use crate::Agent;
 use crate::pod::{Runner, State};
@@ -29,9 +33,51 @@ pub(super) struct Asked<'a> {
 
 /// What a client is told that speaks another protocol. As in all refusals here no colon is followed by a space: kubectl would take
 /// the text for a `Status` in YAML, and show nothing of it.
+#[cfg(feature = "spdy")]
+const NOT_SPOKEN: &str = "this node speaks v5.channel.k8s.io and v4.channel.k8s.io, over WebSocket of version 13 or over SPDY/3.1";
+#[cfg(not(feature = "spdy"))]
 const NOT_SPOKEN: &str = "this node speaks WebSocket (v5.channel.k8s.io, v4.channel.k8s.io) and not SPDY; use kubectl 1.30 or newer, or \
      1.29 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true; a kube-apiserver that makes SPDY of it needs \
      --feature-gates TranslateStreamCloseWebsocketRequests=false";
+
+/// What is said to who would follow one more.
+pub(super) fn too_many() -> String {
+    format!("{MAX_FOLLOWERS} logs are being followed, commands run or ports forwarded already")
+}
+
+/// The rest of the head of an answer with which SPDY begins.
+#[cfg(feature = "spdy")]
+pub(super) fn spdy_head(protocol: &str) -> String {
+    format!("Upgrade: SPDY/3.1\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: {protocol}\r\n")
+}
+
+/// How the streams of a session go over the connection, and the rest of the head of the answer with which that begins.
+fn open(upgrade: &Upgrade, streams: Streams, now: Ms) -> Result<(Wire, String), (u16, String)> {
+    let protocol = upgrade.choose(&PROTOCOLS);
+    let protocol = protocol.ok_or_else(|| (400, NOT_SPOKEN.into()))?;
+    #[cfg(feature = "spdy")]
+    if upgrade.is_spdy() {
+        let streams = Multiplexed::new(streams, now);
+        return Ok((Wire::Spdy(Box::new(streams)), spdy_head(protocol)));
+    }
+    #[cfg(not(feature = "spdy"))]
+    let _ = (streams, now);
+    if !upgrade.protocol.eq_ignore_ascii_case("websocket") {
+        return Err((400, NOT_SPOKEN.into()));
+    }
+    if upgrade.version != "13" || upgrade.key.is_empty() {
+        let why = "this is no WebSocket of version 13 with a Sec-WebSocket-Key";
+        return Err((400, why.into()));
+    }
+    let head = format!(
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {protocol}\r\n",
+        accept(&upgrade.key)
+    );
+    Ok((
+        Wire::WebSocket(Channels::new(protocol == PROTOCOLS[0])),
+        head,
+    ))
+}
 
 impl Agent {
     /// Opens a session, or says why not, in the words of a kubelet where it has some.
@@ -63,19 +109,12 @@ impl Agent {
         let Some(upgrade) = asked.upgrade else {
             return Answer::text(400, "Upgrade request required");
         };
-        let is_websocket = upgrade.protocol.eq_ignore_ascii_case("websocket");
-        let Some(protocol) = upgrade.choose(&PROTOCOLS).filter(|_| is_websocket) else {
-            return Answer::text(400, NOT_SPOKEN);
+        let (wire, head) = match open(upgrade, streams, now) {
+            Ok(opened) => opened,
+            Err((status, why)) => return Answer::text(status, why),
         };
-        if upgrade.version != "13" || upgrade.key.is_empty() {
-            let why = "this is no WebSocket of version 13 with a Sec-WebSocket-Key";
-            return Answer::text(400, why);
-        }
         if self.kubelet.followers() >= MAX_FOLLOWERS {
-            return Answer::text(
-                429,
-                format!("{MAX_FOLLOWERS} logs are being followed or commands run already"),
-            );
+            return Answer::text(429, too_many());
         }
         let words: Option<Vec<String>> = values(asked.query, "command").collect();
         let words = match words {
@@ -103,15 +142,12 @@ impl Agent {
                 ..LogQuery::default()
             })
         };
-        let mut session = Session::new(protocol, streams, (uid, name, restarts), job, now);
+        let mut session = Session::new(wire, streams, (uid, name, restarts), job, now);
         if asked.is_exec {
             session.begin(&words, &mut |words| place.run(words));
         }
         Answer {
-            body: format!(
-                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {protocol}\r\n",
-                accept(&upgrade.key)
-            ),
+            body: head,
             rest: Rest::Session(Box::new(session)),
             ..Answer::text(101, "")
         }

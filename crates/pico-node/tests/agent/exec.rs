@@ -378,7 +378,7 @@ fn refusals() {
     let mut rig = rig();
     let head = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: k\r\n";
     let socket = format!("{head}Sec-WebSocket-Protocol: {V4}\r\n");
-    let spdy = "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n";
+    let spdy = "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v3.channel.k8s.io\r\n";
     let ls = format!("{ALL}&command=ls");
     for (path, headers, status, why) in [
         (
@@ -427,7 +427,7 @@ fn refusals() {
             format!("/exec/default/p/c?{ls}"),
             spdy,
             400,
-            "use kubectl 1.30 or newer",
+            "v4.channel.k8s.io",
         ),
         (
             format!("/exec/default/p/d?{ls}"),
@@ -508,7 +508,7 @@ fn sessions_leave_room_for_questions() {
     let (head, body, _) = rig.kubelet_answer(shell.as_bytes());
     assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
     assert!(
-        body.contains("4 logs are being followed or commands run"),
+        body.contains("4 logs are being followed, commands run"),
         "{body}"
     );
     assert_eq!(rig.kubelet(b"GET /healthz HTTP/1.1\r\n\r\n"), "ok");

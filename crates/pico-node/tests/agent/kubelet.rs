@@ -413,7 +413,7 @@ fn logs_that_are_followed_leave_room_for_questions() {
     let (head, body, _) = rig.kubelet_answer(asked);
     assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
     assert!(
-        body.contains("4 logs are being followed or commands run"),
+        body.contains("4 logs are being followed, commands run"),
         "{body}"
     );
     assert_eq!(get(&mut rig, "/healthz").1, "ok");

@@ -11,5 +11,7 @@ mod pods;
 mod pulls;
 mod rig;
 mod services;
+#[cfg(feature = "spdy")]
+mod spdy;
 mod time;
 mod watchdog;
