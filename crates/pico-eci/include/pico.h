@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The host interface of embedded container images for guests in C; wit/pico.wit explains it.
 //
-//   clang --target=wasm32 -mcpu=mvp -nostdlib -Wl,--no-entry -Wl,--export=run -o led.wasm led.c
+//   clang --target=wasm32 -mcpu=mvp -Os -nostdlib -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=1024 -Wl,--stack-first \
+//     -Wl,--page-size=1 -o led.wasm led.c
+//
+// Without the last three options of the linker a module starts with 64 KiB of memory and more, which few pods have.
 #ifndef PICO_H
 #define PICO_H
 
@@ -14,6 +17,28 @@
 #define PICO_FAILED (-5)
 #define PICO_INTERRUPTED (-6)
 #define PICO_TIMED_OUT (-7)
+
+// Levels of pico_log_write.
+#define PICO_LOG_DEBUG 0
+#define PICO_LOG_INFO 1
+#define PICO_LOG_WARNING 2
+#define PICO_LOG_ERROR 3
+
+// Modes of pico_gpio_configure.
+#define PICO_GPIO_DISABLED 0
+#define PICO_GPIO_INPUT 1
+#define PICO_GPIO_PULL_UP 2
+#define PICO_GPIO_PULL_DOWN 3
+#define PICO_GPIO_OUTPUT_LOW 4
+#define PICO_GPIO_OUTPUT_HIGH 5
+
+// Edges of pico_gpio_watch and pico_gpio_wait, as bits.
+#define PICO_EDGE_RISING 1
+#define PICO_EDGE_FALLING 2
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PICO_IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
 
@@ -40,5 +65,9 @@ PICO_IMPORT("pico:kv", "set") int32_t pico_kv_set(uint32_t key_ptr, uint32_t key
 PICO_IMPORT("pico:kv", "delete") int32_t pico_kv_delete(uint32_t key_ptr, uint32_t key_len);
 PICO_IMPORT("pico:http", "next") int32_t pico_http_next(uint32_t request_ptr, uint32_t request_cap, int32_t timeout_ms);
 PICO_IMPORT("pico:http", "respond") int32_t pico_http_respond(uint32_t status, uint32_t body_ptr, uint32_t body_len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,9 @@ use core::fmt;
 use pico_board::PinSet;
 use serde::{Deserialize, Serialize};
 
+/// Where a container is asked over HTTP: no resource, but what a pod gives it all the same.
+const PORT: &str = "containerPort";
+
 /// What an image asks for, as its config says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,7 +86,7 @@ impl Grant {
                 u32::from(asked.temperature),
                 u32::from(self.temperature),
             ),
-            ("containerPort", u32::from(asked.http), u32::from(self.http)),
+            (PORT, u32::from(asked.http), u32::from(self.http)),
             ("ephemeral-storage", asked.storage, self.storage_bytes),
         ];
         match counts.into_iter().find(|(_, asked, given)| asked > given) {
@@ -141,6 +144,11 @@ impl fmt::Display for Shortage {
             asked,
             given,
         } = self;
+        if *resource == PORT {
+            return f.write_str(
+                "the image answers HTTP requests, and the container has no port: give it a containerPort",
+            );
+        }
         write!(
             f,
             "the image asks for {asked} {resource}, the pod was given {given}: raise it in the container's resources"

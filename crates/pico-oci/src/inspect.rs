@@ -22,6 +22,8 @@ pub struct Inspection {
     pub signer: Option<PublicKey>,
     /// `module.name` of every host call that the module imports.
     pub imports: Vec<String>,
+    /// Bytes of linear memory that the module has when it starts.
+    pub memory_at_start: u64,
 }
 
 /// Looks at an image.
@@ -46,6 +48,7 @@ pub fn inspect(bundle: &[u8]) -> Result<Inspection> {
         .and_then(|text| text.rsplit_once(':')?.0.parse().ok());
     let digest = Digest::of(&parts.manifest);
     let imports = imports(&parts.module).unwrap_or_default();
+    let memory_at_start = memory_at_start(&parts.module).unwrap_or_default();
     Ok(Inspection {
         digest,
         config,
@@ -53,6 +56,7 @@ pub fn inspect(bundle: &[u8]) -> Result<Inspection> {
         module_bytes: manifest.layer_bytes,
         signer,
         imports,
+        memory_at_start,
     })
 }
 
@@ -64,7 +68,7 @@ impl Inspection {
             "digest": self.digest.to_string(),
             "reference": self.config.reference(),
             "config": self.config,
-            "module": { "digest": self.module.to_string(), "size": self.module_bytes },
+            "module": { "digest": self.module.to_string(), "size": self.module_bytes, "memory": self.memory_at_start },
             "signedBy": self.signer.map(|key| key.to_string()),
             "imports": self.imports,
         })
@@ -89,43 +93,72 @@ impl Inspection {
             }
         };
         format!(
-            "Reference:     {}\nDigest:        {}\nModule:        {} bytes, {}\nMemory:        {} bytes\nCapabilities:  {}\nHost calls:    {}\nSigned by:     {signer}\n",
+            "Reference:     {}\nDigest:        {}\nModule:        {} bytes, {}\nMemory:        {} bytes at the start{}\nCapabilities:  {}\nHost calls:    {}\nSigned by:     {signer}\n",
             self.config.reference(),
             self.digest,
             self.module_bytes,
             self.module,
-            self.config.memory,
+            self.memory_at_start,
+            match self.config.memory {
+                0 => String::new(),
+                needed => format!(", {needed} needed by its own account"),
+            },
             none(&asked),
             none(&self.imports),
         )
     }
 }
 
-/// The functions that a module imports, by a look at its import section.
-fn imports(module: &[u8]) -> Option<Vec<String>> {
+/// The number of things in a section of a module, and what follows it there.
+fn section(module: &[u8], wanted: u8) -> Option<(usize, &[u8])> {
     let mut rest = module.get(8..)?;
     while let Some((section, after)) = rest.split_first() {
         let (length, after) = number(after)?;
-        let (mut body, next) = after.split_at_checked(length)?;
+        let (body, next) = after.split_at_checked(length)?;
         rest = next;
-        if *section != 2 {
-            continue;
+        if *section == wanted {
+            return number(body);
         }
-        let (count, after) = number(body)?;
-        body = after;
-        let mut names = Vec::new();
-        for _ in 0..count.min(1_000) {
-            let (module, after) = name(body)?;
-            let (function, after) = name(after)?;
-            let (0, after) = after.split_first().map(|(kind, after)| (*kind, after))? else {
-                return None;
-            };
-            body = number(after)?.1;
-            names.push(format!("{module}.{function}"));
-        }
-        return Some(names);
     }
-    Some(Vec::new())
+    None
+}
+
+/// The functions that a module imports, by a look at its import section.
+fn imports(module: &[u8]) -> Option<Vec<String>> {
+    let (count, mut body) = section(module, 2)?;
+    let mut names = Vec::new();
+    for _ in 0..count.min(1_000) {
+        let (module, after) = name(body)?;
+        let (function, after) = name(after)?;
+        let (0, after) = after.split_first().map(|(kind, after)| (*kind, after))? else {
+            return None;
+        };
+        body = number(after)?.1;
+        names.push(format!("{module}.{function}"));
+    }
+    Some(names)
+}
+
+/// The linear memory of a module, by a look at its memory section: pages of 64 KiB, or of the size that the proposal
+/// custom-page-sizes lets it say.
+fn memory_at_start(module: &[u8]) -> Option<u64> {
+    const HAS_MAXIMUM: u8 = 1;
+    const HAS_PAGE_SIZE: u8 = 8;
+    let (count, body) = section(module, 5)?;
+    if count == 0 {
+        return None;
+    }
+    let (flags, rest) = body.split_first()?;
+    let (pages, mut rest) = number(rest)?;
+    if flags & HAS_MAXIMUM != 0 {
+        rest = number(rest)?.1;
+    }
+    let shift = if flags & HAS_PAGE_SIZE != 0 {
+        number(rest)?.0
+    } else {
+        16
+    };
+    (pages as u64).checked_mul(1_u64.checked_shl(u32::try_from(shift).ok()?)?)
 }
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -148,6 +181,21 @@ fn name(bytes: &[u8]) -> Option<(&str, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_a_module_starts_with() {
+        for (memory, expected) in [
+            ("(memory 17)", Some(1_114_112)),
+            ("(memory 1 2)", Some(65_536)),
+            ("(memory 4096 (pagesize 1))", Some(4096)),
+            ("(memory 300 500 (pagesize 1))", Some(300)),
+            ("", None),
+        ] {
+            let text = format!(r#"(module (func (export "run")) {memory})"#);
+            let module = pico_eci::build::assemble(&text).unwrap();
+            assert_eq!(memory_at_start(&module), expected, "{memory}");
+        }
+    }
 
     #[test]
     fn examples() {

@@ -34,6 +34,10 @@ pub fn load(
         path: path.into(),
         source,
     };
+    // as the simulation does with its directory
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(failed("make the directory of"))?;
+    }
     let flash = FlashFile::open(path, profile.flash_bytes, 0).map_err(failed("open"))?;
     let mut storage = Storage::open(flash).map_err(refused)?;
     let stored = storage
@@ -53,7 +57,7 @@ mod tests {
     #[test]
     fn images_stay_in_the_file() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("flash");
+        let path = directory.path().join("boards/flash");
         let trusted = [key().unwrap()];
         for example in EXAMPLES {
             let stored = load(&path, &PICO_W, &trusted, None, example.bundle).unwrap();

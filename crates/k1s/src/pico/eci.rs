@@ -7,7 +7,7 @@ use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
-use pico_board::Profile;
+use pico_board::{PROFILES, Profile};
 use pico_eci::{PublicKey, Verifier, examples};
 use pico_oci::{Credentials, Reference, Registry, files};
 
@@ -242,6 +242,13 @@ fn build(cx: &Context, flags: &Parsed) -> Result {
     );
     files::write(&path, &bundle).map_err(failure)?;
     let image = pico_oci::inspect(&bundle).map_err(failure)?;
+    let most = PROFILES.iter().map(|profile| profile.chip.sram_bytes).max();
+    if image.memory_at_start > u64::from(most.unwrap_or_default()) {
+        cx.talk(format_args!(
+            "Warning: the module starts with {} bytes of memory, which no board has; link it with -zstack-size=1024 --stack-first --page-size=1 (docs/eci.md)",
+            image.memory_at_start
+        ));
+    }
     cx.line(format_args!(
         "{} {} ({} bytes)",
         image.config.reference(),
@@ -339,10 +346,7 @@ fn load(cx: &Context, flags: &Parsed) -> Result {
     let board = match flags.text("board") {
         "" => &pico_board::PICO_W,
         name => Profile::find(name).ok_or_else(|| {
-            let names: Vec<&str> = pico_board::PROFILES
-                .iter()
-                .map(|profile| profile.name)
-                .collect();
+            let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
             Error::message(format!("there is no board {name:?}: {}", names.join(", ")))
         })?,
     };

@@ -145,19 +145,26 @@ impl Work {
         if !self.init.is_empty() {
             o.array("initContainerStatuses", |a| {
                 for (runner, spec) in self.init.iter().zip(&self.pod.init) {
-                    one(runner, spec, true, now, a);
+                    one(runner, spec, (true, true), now, a);
                 }
             });
         }
         o.array("containerStatuses", |a| {
             for (runner, spec) in self.containers.iter().zip(&self.pod.containers) {
-                one(runner, spec, false, now, a);
+                one(runner, spec, (false, !self.init.is_empty()), now, a);
             }
         });
     }
 }
 
-fn one(runner: &Runner, spec: &ContainerSpec, is_init: bool, now: Wall, a: &mut Array<'_>) {
+/// Writes the status of a container: whether it is an init container, and whether the pod has some.
+fn one(
+    runner: &Runner,
+    spec: &ContainerSpec,
+    (is_init, has_init): (bool, bool),
+    now: Wall,
+    a: &mut Array<'_>,
+) {
     a.object(|o| {
         o.text("name", &spec.name);
         o.text("image", &spec.image);
@@ -173,6 +180,10 @@ fn one(runner: &Runner, spec: &ContainerSpec, is_init: bool, now: Wall, a: &mut 
             State::Waiting {
                 reason, message, ..
             } => o.object("waiting", |o| {
+                let reason = match *reason {
+                    "ContainerCreating" if has_init => "PodInitializing",
+                    reason => reason,
+                };
                 o.text("reason", reason);
                 o.text_if("message", message);
             }),

@@ -705,3 +705,15 @@ fn a_pod_that_is_refused_has_an_event() {
         assert_eq!(reasons(&rig), [reason]);
     }
 }
+
+#[test]
+fn containers_behind_others_say_so() {
+    let mut object = one("test/ok:v1");
+    object["spec"]["initContainers"] =
+        json!([{"name": "i", "image": "test/spins:v1"}, {"name": "j", "image": "test/ok:v1"}]);
+    let rig = running(object, 3000);
+    let reason = |list: &str, n: usize| status(&rig)[list][n]["state"]["waiting"]["reason"].clone();
+    assert!(status(&rig)["initContainerStatuses"][0]["state"]["running"].is_object());
+    assert_eq!(reason("initContainerStatuses", 1), "PodInitializing");
+    assert_eq!(reason("containerStatuses", 0), "PodInitializing");
+}
