@@ -200,7 +200,7 @@ def commands(sim):
 
 
 def copies(sim):
-    """scp in both ways, and sftp."""
+    """scp in both ways and both protocols, and sftp."""
     local = os.path.join(sim.dir, "up")
     with open(local, "wb") as f:
         f.write(os.urandom(300_000))
@@ -210,6 +210,23 @@ def copies(sim):
     down = subprocess.run([*scp, f"{sim.user}@127.0.0.1:/tmp/up", local + ".back"], env=sim.env, capture_output=True, text=True, timeout=120)
     same = down.returncode == 0 and open(local, "rb").read() == open(local + ".back", "rb").read()
     check(f"{sim.mode}: scp down", same, down.stderr)
+    # the old protocol, which Terraform's provisioners speak too: the one that scp speaks by itself before OpenSSH 9
+    old = ["-O"] if "unknown option" not in subprocess.run(["scp", "-O"], capture_output=True, text=True).stderr else []
+    os.makedirs(os.path.join(sim.dir, "tree/sub"))
+    for name, content in [("tree/one", b"1\n"), ("tree/sub/none", b"")]:
+        with open(os.path.join(sim.dir, name), "wb") as f:
+            f.write(content)
+    for given, to in [([local], "/tmp/old"), (["-r", os.path.join(sim.dir, "tree")], "/tmp")]:
+        up = subprocess.run([*scp, *old, *given[:-1], given[-1], f"{sim.user}@127.0.0.1:{to}"], env=sim.env, capture_output=True, text=True, timeout=120)
+        check(f"{sim.mode}: old scp up, {to}", up.returncode == 0, up.stderr)
+    os.makedirs(os.path.join(sim.dir, "down"))
+    down = subprocess.run([*scp, *old, "-r", f"{sim.user}@127.0.0.1:/tmp/old", f"{sim.user}@127.0.0.1:/tmp/tree", sim.dir + "/down/"], env=sim.env,
+                          capture_output=True, text=True, timeout=120)
+    read = lambda name: open(os.path.join(sim.dir, name), "rb").read()
+    same = down.returncode == 0 and read("down/old") == read("up") and read("down/tree/one") == b"1\n" and read("down/tree/sub/none") == b""
+    check(f"{sim.mode}: old scp down", same, down.stderr)
+    refused = subprocess.run([*scp, *old, local, f"{sim.user}@127.0.0.1:/none/x"], env=sim.env, capture_output=True, text=True, timeout=120)
+    check(f"{sim.mode}: old scp where nothing is", refused.returncode == 1 and "No such file" in refused.stderr, refused)
     batch = "mkdir /tmp/d\nput up /tmp/d/f\nchmod 600 /tmp/d/f\nrename /tmp/d/f /tmp/d/g\nls /tmp/d\nrm /tmp/d/g\nrmdir /tmp/d\n-get /none\n"
     sftp = subprocess.run(["sftp", "-q", "-b", "-", *sim.options("-P"), f"{sim.user}@127.0.0.1"], env=sim.env, input=batch, capture_output=True, text=True,
                           cwd=sim.dir, timeout=120)

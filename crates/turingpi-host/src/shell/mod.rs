@@ -10,6 +10,7 @@ pub(crate) mod pattern;
 mod printf;
 mod programs;
 mod run;
+mod scp;
 mod streams;
 mod test;
 #[cfg(test)]

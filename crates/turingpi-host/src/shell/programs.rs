@@ -14,9 +14,10 @@ use crate::session::Waiting;
 use crate::users::Sudo;
 
 /// Programs that run other commands, or let time pass.
-pub(crate) const PROGRAMS: [&str; 22] = [
+pub(crate) const PROGRAMS: [&str; 23] = [
     "sh", "bash", "dash", "sudo", "su", "env", "nohup", "setsid", "nice", "ionice", "timeout",
     "time", "xargs", "sleep", "which", "printenv", "test", "[", "echo", "printf", "true", "false",
+    "scp",
 ];
 
 impl Machine {
@@ -221,6 +222,7 @@ impl Shell {
                 "nice" | "ionice" => self.call_rest(rest, "nc", fds).await,
                 "timeout" => self.timeout(rest, fds).await,
                 "xargs" => self.xargs(rest, fds).await,
+                "scp" => self.scp(rest, fds).await,
                 "sleep" => {
                     let times: Option<Vec<Duration>> = rest.iter().map(|w| time(w)).collect();
                     match times.filter(|t| !t.is_empty()) {

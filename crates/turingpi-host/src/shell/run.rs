@@ -87,7 +87,7 @@ pub(crate) struct Shell {
     condition: usize,
     budget: Arc<Budget>,
     /// What was read of the session's input and is not used yet.
-    pending: Buffer,
+    pub(super) pending: Buffer,
 }
 
 impl Shell {

@@ -2,6 +2,7 @@
 //! Command lines and what they answer.
 
 mod limits;
+mod scp;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
