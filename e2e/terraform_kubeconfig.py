@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kubeconfig that no state holds, under a real command line: a module is flashed, boots, gets K3s over SSH with OpenSSH's client, and
 its kubeconfig is read, behind the simulator's own SSH server and behind Debian's sshd."""
-import base64, getpass, hashlib, json, os, re, subprocess, zipfile
+import base64, getpass, hashlib, json, os, re, shutil, subprocess, time, zipfile
 
 from terraform_cli import Board, check, head
 
@@ -44,6 +44,8 @@ def run(cli, k1s, what, tofu, number, sshd):
             whole_path(cli, k1s, f"{what}, {mode}", module)
             if number >= (1, 11, 0):
                 by_a_module(cli, f"{what}, {mode}", module)
+            logins(cli, f"{what}, {mode}", module)
+            provisioners(cli, f"{what}, {mode}", module)
             refusals(cli, f"{what}, {mode}", module)
         finally:
             module.board.stop()
@@ -133,6 +135,76 @@ def by_a_module(cli, what, module):
     expected = hashlib.sha256(open(module.file("kubeconfig"), "rb").read()).hexdigest()
     said = json.dumps(module.board.call("opt=get&type=uart&node=0"))
     check(f"{what}: the whole value comes to where it is written", expected in said, said[-300:])
+
+
+def logins(cli, what, module):
+    """An agent, a key with a passphrase, and the user's own known_hosts."""
+    home, socket = module.file("home"), module.file("agent")
+    os.makedirs(os.path.join(home, ".ssh"))
+    shutil.copy(module.file("known_hosts"), os.path.join(home, ".ssh", "known_hosts"))
+    locked = module.file("locked")
+    shutil.copy(module.key, locked)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-f", locked, "-N", "open sesame"], check=True, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL)
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    try:
+        env = dict(cli.env, HOME=home, SSH_AUTH_SOCK=socket)
+        end = time.monotonic() + 60
+        while subprocess.run(["ssh-add", "-q", module.key], env=env, stderr=subprocess.DEVNULL).returncode and time.monotonic() < end:
+            time.sleep(0.05)
+        text = re.sub(r"  ssh_(key|known_hosts_file) +=.*\n", "", module_of(module))
+        passphrase = '  ssh_key = file("%s")\n  ssh_key_passphrase = "open sesame"\n}\n' % locked
+        for name, config in [("an agent, and ~/.ssh/known_hosts", text), ("a key with a passphrase", text.rstrip("}\n") + "\n" + passphrase)]:
+            cli.write(head(module.board) + config)
+            code, out = cli.run("plan", env=env)
+            check(f"{what}: {name}", code == 0, out)
+        cli.write(head(module.board) + text)
+        code, out = cli.run("plan", env=dict(env, SSH_AUTH_SOCK=""))
+        check(f"{what}: nothing to log in with", code != 0 and "ssh_password" in out, out)
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+def provisioners(cli, what, module):
+    """The command line's own way into a module: files and commands over SSH."""
+    os.makedirs(os.path.join(cli.work, "tree", "sub"), exist_ok=True)
+    with open(os.path.join(cli.work, "tree", "sub", "name"), "w") as f:
+        f.write("deep\n")
+    blob = os.urandom(100_000)
+    with open(os.path.join(cli.work, "blob"), "wb") as f:
+        f.write(blob)
+    cli.forget()
+    cli.write("""
+resource "terraform_data" "x" {
+  connection {
+    host        = "127.0.0.1"
+    port        = %s
+    user        = "%s"
+    private_key = file("%s")
+    timeout     = "1m"
+  }
+  provisioner "file" {
+    source      = "blob"
+    destination = "/tmp/blob"
+  }
+  provisioner "file" {
+    source      = "tree"
+    destination = "/tmp"
+  }
+  provisioner "file" {
+    content     = "node-name: cp1\\n"
+    destination = "/tmp/config.yaml"
+  }
+  provisioner "remote-exec" {
+    inline = ["sha256sum /tmp/blob", "cat /tmp/tree/sub/name /tmp/config.yaml", "sudo systemctl is-active k3s"]
+  }
+}
+""" % (module.port, USER, module.key))
+    code, out = cli.run("apply", "-auto-approve")
+    ok = code == 0 and all(t in out for t in (hashlib.sha256(blob).hexdigest(), "deep", "node-name: cp1", "active"))
+    check(f"{what}: provisioners", ok, out)
+    cli.forget()
 
 
 def refusals(cli, what, module):

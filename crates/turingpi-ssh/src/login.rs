@@ -151,15 +151,13 @@ fn read_key(text: &Secret, passphrase: Option<&Secret>) -> Result<PrivateKey> {
         return why("this is none; is it the name of a file?");
     }
     match decode_secret_key(text, passphrase.map(Secret::expose)) {
-        Ok(key) if key.algorithm().is_rsa() => {
-            why("RSA is not supported, but for keys of an agent")
-        }
+        Ok(key) if key.algorithm().is_rsa() => why("an RSA key works from an SSH agent alone"),
         Ok(key) if key.is_encrypted() => why("it has a passphrase, and none was given"),
         Ok(key) => Ok(key),
         Err(Of::UnsupportedKeyType {
             key_type_string, ..
         }) => why(&format!(
-            "{key_type_string} is not supported, but for keys of an agent"
+            "a key of type {key_type_string} works from an SSH agent alone"
         )),
         Err(Of::KeyIsEncrypted) => why("it has a passphrase, and none was given"),
         Err(_) if passphrase.is_some() => why("its text or its passphrase is wrong"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::{Cipher, Kdf, LineEnding};
 use russh::keys::{HashAlg, PrivateKey, PublicKey};
+use russh::{MethodKind, server};
 use tokio::io::AsyncWriteExt as _;
 use turingpi_sim::{Board, Options as Simulated};
 use turingpi_ssh::{
@@ -419,4 +420,65 @@ async fn what_is_no_ssh_server() {
             "{e}"
         );
     }
+}
+
+/// A server that asks for the password in a question of its own, as many do that let PAM decide.
+struct Asks;
+
+impl server::Handler for Asks {
+    type Error = russh::Error;
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _user: &str,
+        _submethods: &str,
+        response: Option<server::Response<'a>>,
+    ) -> Result<server::Auth, Self::Error> {
+        let answers: Option<Vec<_>> = response.map(Iterator::collect);
+        Ok(match answers.as_deref() {
+            // what is shown while it is typed is no password
+            Some([shown, hidden]) if shown.is_empty() && &hidden[..] == b"secret" => {
+                server::Auth::Accept
+            }
+            Some(_) => server::Auth::reject(),
+            None => server::Auth::Partial {
+                name: "".into(),
+                instructions: "".into(),
+                prompts: vec![("Colour: ".into(), true), ("Password: ".into(), false)].into(),
+            },
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_password_as_an_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let config = std::sync::Arc::new(server::Config {
+        keys: vec![key(3)],
+        methods: (&[MethodKind::KeyboardInteractive][..]).into(),
+        auth_rejection_time: Duration::ZERO,
+        ..server::Config::default()
+    });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let running = server::run_stream(config.clone(), stream, Asks).await;
+            tokio::spawn(async move { running.unwrap().await });
+        }
+    });
+    let with = async |text: &str| {
+        let login = Login {
+            user: "pi".into(),
+            methods: vec![password(text)],
+        };
+        let address = Address::new("127.0.0.1", at.port()).unwrap();
+        let pin = key(3).public_key().to_openssh().unwrap().parse().unwrap();
+        Client::connect(&Options::new(address, Trust::Pinned(vec![pin]), login)).await
+    };
+    with("secret").await.unwrap();
+    let e = with("hunter2").await.unwrap_err();
+    assert!(
+        matches!(&e, Error::Refused { tried, .. } if tried == "the password"),
+        "{e}"
+    );
 }

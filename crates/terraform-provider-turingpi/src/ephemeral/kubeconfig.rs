@@ -21,6 +21,10 @@ const USUAL: u64 = 60;
 const USUAL_WAIT: u64 = 600;
 /// Between two looks.
 const POLL: Duration = Duration::from_secs(1);
+/// After a login that was refused: a host on its way up lets nobody in but root, and one that is up counts refusals.
+const AFTER_REFUSAL: Duration = Duration::from_secs(5);
+/// Refused logins that are borne while it is waited.
+const REFUSALS: usize = 3;
 const K3S: &str = "/etc/rancher/k3s/k3s.yaml";
 const NONE: &str = "There is no kubeconfig";
 
@@ -105,7 +109,9 @@ impl EphemeralResource for FromModule {
         };
         let reading = Reading::new(&config, options);
         match ephemeral.cancel.run(reading.result()).await {
-            None => crate::report::stopped(&mut ephemeral.diagnostics, NONE),
+            None => ephemeral
+                .diagnostics
+                .error(NONE, "Stopped before it was read."),
             Some(Ok(kubeconfig)) => give(
                 &kubeconfig,
                 &reading,
@@ -173,18 +179,26 @@ impl Reading {
     /// Reads until there is one, if it is to be waited for.
     async fn result(&self) -> Result<Kubeconfig, Trouble> {
         let deadline = Instant::now() + self.within;
-        let mut last = None;
+        let (mut last, mut refusals) = (None, 0);
         loop {
             let trouble = match timeout_at(deadline, self.once()).await {
                 Ok(Ok(kubeconfig)) => return Ok(kubeconfig),
                 Ok(Err(trouble)) => trouble,
                 Err(_) => last.unwrap_or_else(|| self.too_slow()),
             };
-            if !self.wait || !trouble.may_pass() || Instant::now() + POLL >= deadline {
+            let pause = match &trouble {
+                Trouble::Ssh(Error::Refused { .. }) if refusals < REFUSALS => {
+                    refusals += 1;
+                    AFTER_REFUSAL
+                }
+                trouble if trouble.may_pass() => POLL,
+                _ => return Err(trouble),
+            };
+            if !self.wait || Instant::now() + pause >= deadline {
                 return Err(trouble);
             }
             last = Some(trouble);
-            sleep(POLL).await;
+            sleep(pause).await;
         }
     }
 

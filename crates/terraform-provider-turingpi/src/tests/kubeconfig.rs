@@ -167,12 +167,9 @@ async fn what_each_failure_says() {
         ],
     )
     .await;
-    check(
-        json!({"wait": true, "timeout": 2}),
-        "path",
-        &["within 2 s", "no file"],
-    )
-    .await;
+    // what it was that was missing last depends on how fast the module is
+    let waited = failure(&board, json!({"wait": true, "timeout": 2})).await;
+    assert!(waited.summary.contains("within 2 s"), "{waited}");
     check(
         json!({"ssh_password": "hunter2"}),
         "",
