@@ -65,6 +65,39 @@ pub(crate) fn same(of: &Type, a: &Value, b: &Value) -> bool {
     }
 }
 
+/// The element of a set that became a planned one: the same, or else the one that says most of it and nothing else. What is null in it
+/// was left to defaults and to the provider.
+fn of_set<'v>(others: &'v [Value], planned: &Value) -> Option<&'v Value> {
+    others.iter().find(|o| *o == planned).or_else(|| {
+        let fitting = others.iter().filter(|o| fits(o, planned));
+        fitting.max_by_key(|o| said(o))
+    })
+}
+
+/// Whether all that a value says is in a planned one, too.
+fn fits(value: &Value, planned: &Value) -> bool {
+    match (value, planned) {
+        (Value::Null, _) => true,
+        (Value::Map(value), Value::Map(planned)) => value
+            .iter()
+            .all(|(name, v)| fits(v, planned.get(name).unwrap_or(&Value::Null))),
+        (Value::List(value), Value::List(planned)) => {
+            value.len() == planned.len() && value.iter().zip(planned).all(|(v, p)| fits(v, p))
+        }
+        _ => value == planned,
+    }
+}
+
+/// How much a value says.
+fn said(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Map(items) => items.values().map(said).sum(),
+        Value::List(items) => items.iter().map(said).sum(),
+        _ => 1,
+    }
+}
+
 /// Calls with each object of a planned value and the one that stands for it in the configuration and in the prior value.
 fn objects(
     nesting: Nesting,
@@ -80,7 +113,7 @@ fn objects(
                 let at = |v: &'_ Value| match v {
                     // the elements of a set have no place by which to find them again
                     Value::List(others) if nesting == Nesting::List => others.get(i).cloned(),
-                    Value::List(others) => others.iter().find(|o| *o == item).cloned(),
+                    Value::List(others) => of_set(others, item).cloned(),
                     _ => None,
                 };
                 let (a, b) = (at(beside[0]), at(beside[1]));
@@ -196,27 +229,81 @@ fn mark_attributes(
 }
 
 fn replaced(block: &Block, prior: &Value, planned: &Value, at: &Path, out: &mut Vec<Path>) {
-    for (name, attribute) in &block.attributes {
+    replaced_attributes(&block.attributes, prior, planned, at, out);
+    for (name, nested) in &block.blocks {
+        let values = (prior.attribute(name), planned.attribute(name));
+        let of = nested.block.value_type();
+        pairs(
+            nested.nesting,
+            &of,
+            values,
+            &at.attribute(name),
+            |(before, after), at| {
+                replaced(&nested.block, before, after, at, out);
+            },
+        );
+    }
+}
+
+fn replaced_attributes(
+    attributes: &[(String, Attribute)],
+    prior: &Value,
+    planned: &Value,
+    at: &Path,
+    out: &mut Vec<Path>,
+) {
+    for (name, attribute) in attributes {
         let (before, after) = (prior.attribute(name), planned.attribute(name));
+        let at = at.attribute(name);
         if attribute.replaces && !same(&attribute.value_type(), before, after) {
-            out.push(at.attribute(name));
+            out.push(at);
+        } else if let Content::Nested(nesting, inner) = &attribute.content {
+            let of = Type::object(inner.iter().map(|(n, a)| (n.clone(), a.value_type())));
+            pairs(
+                *nesting,
+                &of,
+                (before, after),
+                &at,
+                |(before, after), at| {
+                    replaced_attributes(inner, before, after, at, out);
+                },
+            );
         }
     }
-    for (name, nested) in &block.blocks {
-        let at = at.attribute(name);
-        match (
-            nested.nesting,
-            prior.attribute(name),
-            planned.attribute(name),
-        ) {
-            (Nesting::Single, before, after) => replaced(&nested.block, before, after, &at, out),
-            (Nesting::List, Value::List(before), Value::List(after)) => {
-                for (i, (before, after)) in before.iter().zip(after).enumerate() {
-                    replaced(&nested.block, before, after, &at.index(i), out);
+}
+
+/// Calls with each object that was there before and what became of it, and where that is: for an element of a set, the set.
+fn pairs(
+    nesting: Nesting,
+    of: &Type,
+    (before, after): (&Value, &Value),
+    at: &Path,
+    mut with: impl FnMut((&Value, &Value), &Path),
+) {
+    match (nesting, before, after) {
+        (Nesting::Single, before, after) => with((before, after), at),
+        (Nesting::List, Value::List(before), Value::List(after)) => {
+            for (i, pair) in before.iter().zip(after).enumerate() {
+                with(pair, &at.index(i));
+            }
+        }
+        (Nesting::Map, Value::Map(before), Value::Map(after)) => {
+            for (name, one) in before {
+                if let Some(other) = after.get(name) {
+                    with((one, other), &at.key(name));
                 }
             }
-            _ => {}
         }
+        // as many as before: those that changed, whichever became which
+        (Nesting::Set, Value::List(before), Value::List(after)) if before.len() == after.len() => {
+            let lacks = |all: &[Value], one: &Value| !all.iter().any(|other| same(of, one, other));
+            let gone = before.iter().filter(|one| lacks(after, one));
+            let come = after.iter().filter(|one| lacks(before, one));
+            for pair in gone.zip(come) {
+                with(pair, at);
+            }
+        }
+        _ => {}
     }
 }
 

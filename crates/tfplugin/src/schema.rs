@@ -190,6 +190,18 @@ impl NestedBlock {
         Self::several(Nesting::List, block)
     }
 
+    /// A block that may stand several times, without order.
+    #[must_use]
+    pub fn set(block: Block) -> Self {
+        Self::several(Nesting::Set, block)
+    }
+
+    /// A block that may stand several times, each with a name of its own as its label.
+    #[must_use]
+    pub fn map(block: Block) -> Self {
+        Self::several(Nesting::Map, block)
+    }
+
     fn several(nesting: Nesting, block: Block) -> Self {
         Self {
             block,

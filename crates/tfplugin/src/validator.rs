@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cty::Value;
 use crate::diagnostic::Diagnostics;
 use crate::path::Path;
-use crate::schema::{Attribute, Block, Content, NestedBlock};
+use crate::schema::{Attribute, Block, Content, NestedBlock, Nesting};
 
 type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
 
@@ -137,25 +137,40 @@ pub(crate) fn validate(block: &Block, config: &Value, at: &Path, out: &mut Diagn
 }
 
 fn each(nested: &NestedBlock, value: &Value, at: &Path, out: &mut Diagnostics) {
-    for (value, at) in elements(value, at) {
+    for (value, at) in elements(nested.nesting, value, at) {
         validate(&nested.block, value, &at, out);
     }
 }
 
-/// The objects in a value, be it one, a list or a map of them, each with its path.
-pub(crate) fn elements<'v>(value: &'v Value, at: &Path) -> Vec<(&'v Value, Path)> {
-    match value {
-        Value::List(items) => items
+/// The objects in a value, be it one or several, each with its path. An element of a set has none: its path is that of the set.
+pub(crate) fn elements<'v>(
+    nesting: Nesting,
+    value: &'v Value,
+    at: &Path,
+) -> Vec<(&'v Value, Path)> {
+    match (nesting, value) {
+        (Nesting::List, Value::List(items)) => items
             .iter()
             .enumerate()
             .map(|(i, v)| (v, at.index(i)))
             .collect(),
-        Value::Map(_) => vec![(value, at.clone())],
+        (Nesting::Set, Value::List(items)) => items.iter().map(|v| (v, at.clone())).collect(),
+        (Nesting::Map, Value::Map(items)) => items.iter().map(|(k, v)| (v, at.key(k))).collect(),
+        (Nesting::Single, Value::Map(_)) => vec![(value, at.clone())],
         _ => Vec::new(),
     }
 }
 
 fn check(attribute: &Attribute, value: &Value, at: &Path, out: &mut Diagnostics) {
+    if value.is_null() && attribute.required {
+        // a host sees to it that it is written, and not that it is something
+        let name = at.to_string();
+        out.error_at(
+            at,
+            "Missing value",
+            format!("{name} must be set, and is null."),
+        );
+    }
     if value.is_null() || value.is_unknown() {
         return;
     }
@@ -168,13 +183,7 @@ fn check(attribute: &Attribute, value: &Value, at: &Path, out: &mut Diagnostics)
         }
     }
     if let Content::Nested(nesting, attributes) = &attribute.content {
-        let objects = match (nesting, value) {
-            (crate::schema::Nesting::Map, Value::Map(items)) => {
-                items.iter().map(|(k, v)| (v, at.key(k))).collect()
-            }
-            _ => elements(value, at),
-        };
-        for (object, at) in objects {
+        for (object, at) in elements(*nesting, value, at) {
             for (name, attribute) in attributes {
                 check(attribute, object.attribute(name), &at.attribute(name), out);
             }

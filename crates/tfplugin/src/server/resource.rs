@@ -349,7 +349,8 @@ fn refuse_write_only(block: &Block, config: &Value, at: &Path, out: &mut Diagnos
         }
     }
     for (name, nested) in &block.blocks {
-        for (inner, at) in validator::elements(config.attribute(name), &at.attribute(name)) {
+        let inside = config.attribute(name);
+        for (inner, at) in validator::elements(nested.nesting, inside, &at.attribute(name)) {
             refuse_write_only(&nested.block, inner, &at, out);
         }
     }

@@ -71,6 +71,14 @@ pub(super) fn proposed(block: &Block, prior: &Value, config: &Value) -> Value {
                 };
                 Value::List(items.iter().enumerate().map(one).collect())
             }
+            (Nesting::Map, Value::Map(items)) => {
+                let one = |(name, now): (&String, &Value)| {
+                    let before = before.attribute(name);
+                    (name.clone(), self::proposed(&nested.block, before, now))
+                };
+                Value::Map(items.iter().map(one).collect())
+            }
+            // which element of a set was which before is not known
             (_, now) => now.clone(),
         };
         proposed.set(name, inner);

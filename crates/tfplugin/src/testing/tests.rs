@@ -90,3 +90,18 @@ async fn who_breaks_the_rules_is_told() {
         .await;
     assert!(unexpected.unwrap_err().to_string().contains("hwo"));
 }
+
+/// Found by `node = null`: hosts see to it that a required argument is written, not that it is something.
+#[tokio::test]
+async fn what_is_required_is_not_null() {
+    let core = Core::new(Rogue);
+    for config in [json!({"how": null}), json!({})] {
+        let plan = core.plan(&Instance::none("rogue_thing"), config).await;
+        let error = plan.unwrap_err().to_string();
+        assert!(error.contains("how must be set"), "{error}");
+    }
+    let unknown = json!({"how": unknown()});
+    core.plan(&Instance::none("rogue_thing"), unknown)
+        .await
+        .unwrap();
+}
