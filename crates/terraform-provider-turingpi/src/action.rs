@@ -61,12 +61,13 @@ impl Action for PowerCycle {
             .unwrap_or(5);
         let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or(5));
         invocation.progress(format!("switching slot {slot} off"));
-        let mut result = board.set_power(slot, false).await;
+        let _up = board.up().await;
+        let mut result = board.switch(slot, false).await;
         if result.is_ok() {
             // a module that was switched off is switched on again, also when the user has had enough of waiting
             let _ = invocation.cancel.run(tokio::time::sleep(pause)).await;
             invocation.progress(format!("switching slot {slot} on"));
-            result = board.set_power(slot, true).await;
+            result = board.switch(slot, true).await;
         }
         if let Err(e) = result {
             let what = format!("Slot {slot} was not power-cycled");
@@ -93,7 +94,7 @@ impl Action for Reset {
             return;
         };
         invocation.progress(format!("resetting slot {slot}"));
-        if let Err(e) = board.bmc.reset(slot).await {
+        if let Err(e) = board.once_up(board.bmc.reset(slot)).await {
             let what = format!("Slot {slot} was not reset");
             crate::report::error(&mut invocation.diagnostics, &what, &e);
         }

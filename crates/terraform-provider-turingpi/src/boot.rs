@@ -50,11 +50,14 @@ pub(crate) async fn check(
 ) -> Result<Boot> {
     let regex = regex_lite::Regex::new(pattern)
         .map_err(|e| Error::Argument(format!("boot_check_pattern: {e}")))?;
+    let Some(_up) = cancel.run(board.up()).await else {
+        return Ok(Boot::Stopped);
+    };
     if board.bmc.power().await?.of(slot) == Some(true) {
-        board.set_power(slot, false).await?;
+        board.switch(slot, false).await?;
     }
     let mut log = board.bmc.boot_log(slot).await?;
-    board.set_power(slot, true).await?;
+    board.switch(slot, true).await?;
     let waiting = log.wait(
         within,
         |text| regex.is_match(text),

@@ -209,12 +209,12 @@ impl Kind {
         let bmc = &board.bmc;
         match self {
             Self::About => {
-                set_versions(state, bmc.about().await?);
+                set_versions(state, board.once_up(bmc.about()).await?);
                 state.set("id", "turingpi-about");
             }
             Self::Info => {
-                set_versions(state, bmc.about().await?);
-                let info = bmc.info().await?;
+                set_versions(state, board.once_up(bmc.about()).await?);
+                let info = board.once_up(bmc.info()).await?;
                 let network = info.network.into_iter().map(|n| {
                     Value::object([
                         ("device", Value::from(n.device)),
@@ -268,13 +268,13 @@ impl Kind {
             Self::Uart => {
                 let slot = attribute::slot(config).unwrap_or(Slot::ALL[0]);
                 let encoding = state.attribute("encoding").as_str().unwrap_or("utf8");
-                let output = bmc.uart(slot, encoding.parse()?).await?;
+                let output = board.once_up(bmc.uart(slot, encoding.parse()?)).await?;
                 state.set("has_output", !output.is_empty());
                 state.set("output", output);
                 state.set("id", format!("uart-node-{slot}"));
             }
             Self::SdCard => {
-                let card = bmc.sd_card().await?;
+                let card = board.once_up(bmc.sd_card()).await?;
                 let figures = [
                     ("total", card.total_bytes),
                     ("used", card.used_bytes),

@@ -42,7 +42,7 @@ impl EphemeralResource for Token {
         let Some(board) = self.0.board(&mut ephemeral.diagnostics) else {
             return;
         };
-        match board.bmc.session_token().await {
+        match board.once_up(board.bmc.session_token()).await {
             Ok(token) => {
                 ephemeral.result.set("token", Value::from(token));
                 let endpoint = board.bmc.endpoint().to_string();

@@ -117,6 +117,14 @@ pub(crate) async fn plan(plan: &mut Plan, given: Value) -> Planned {
     if sum_of_image.is_unknown() && same_name && !broken {
         sum_of_image = before.clone();
     }
+    if let (Value::Unknown, Some(path)) = (
+        &sum_of_image,
+        plan.planned.attribute("firmware_file").as_str(),
+    ) {
+        let text = format!("There is no {path} yet. It must be there when this is applied.");
+        plan.diagnostics
+            .warning_at(&At::of("firmware_file"), "The image is not there", text);
+    }
     plan.planned.set("firmware_sha256", sum_of_image.clone());
     if plan.is_create() {
         return Planned::Written;
@@ -168,6 +176,12 @@ pub(crate) async fn write(
     cancel: &Cancel,
     mut on_progress: impl FnMut(&str),
 ) -> Result<Option<String>> {
+    let Some(_up) = cancel.run(board.up()).await else {
+        return Err(Error::Transfer {
+            slot: flash.slot,
+            source: TransferError::NotBegun,
+        });
+    };
     let (stop, mut stopped) = turingpi_bmc::flash::never();
     let mut last = String::new();
     // the time counts from when the board is ours: others may be written before
@@ -255,9 +269,10 @@ pub(crate) fn failed(apply: &mut Apply, what: &str, error: &Error) {
 /// Whether a failure may have come after the first byte was written.
 pub(crate) fn leaves_half_of_it(error: &Error) -> bool {
     match error {
-        Error::Transfer { source, .. } => {
-            !matches!(source, TransferError::Busy(_) | TransferError::NoModule)
-        }
+        Error::Transfer { source, .. } => !matches!(
+            source,
+            TransferError::Busy(_) | TransferError::NotBegun | TransferError::NoModule
+        ),
         Error::File { .. } | Error::Argument(_) | Error::Unsupported { .. } => false,
         _ => true,
     }

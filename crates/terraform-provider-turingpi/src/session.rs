@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tfplugin::Diagnostics;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock as Gate, RwLockReadGuard, RwLockWriteGuard};
 use turingpi_bmc::model::{Power, Usb};
 use turingpi_bmc::{Bmc, Error, Slot};
 
@@ -48,6 +48,8 @@ pub(crate) struct Board {
     pub(crate) bmc: Bmc,
     power: Shared<Power>,
     usb: Shared<Usb>,
+    /// Open to all but the one who restarts it.
+    restart: Gate<()>,
 }
 
 impl Board {
@@ -56,21 +58,50 @@ impl Board {
             bmc,
             power: Shared::default(),
             usb: Shared::default(),
+            restart: Gate::default(),
         }
+    }
+
+    /// Waits until nobody restarts the board, and keeps others from it as long as the answer is held. Never asked for by one who holds it
+    /// already: a restart that waits in between would wait for ever.
+    pub(crate) async fn up(&self) -> RwLockReadGuard<'_, ()> {
+        self.restart.read().await
+    }
+
+    /// Waits until nobody uses the board, and keeps all from it: what is sent to a daemon in the middle of its restart is lost.
+    pub(crate) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.restart.write().await
+    }
+
+    /// Does one thing to the board, once it is up.
+    pub(crate) async fn once_up<T>(
+        &self,
+        doing: impl Future<Output = turingpi_bmc::Result<T>>,
+    ) -> Result<T> {
+        let _up = self.up().await;
+        Ok(doing.await?)
     }
 
     /// Which slots are on.
     pub(crate) async fn power(&self) -> Result<Power> {
+        let _up = self.up().await;
         self.power.get(self.bmc.power()).await
     }
 
     /// How the USB switch stands.
     pub(crate) async fn usb(&self) -> Result<Usb> {
+        let _up = self.up().await;
         self.usb.get(self.bmc.usb()).await
     }
 
-    /// Switches a slot.
+    /// Switches a slot, once the board is up.
     pub(crate) async fn set_power(&self, slot: Slot, on: bool) -> Result<()> {
+        let _up = self.up().await;
+        self.switch(slot, on).await
+    }
+
+    /// Switches a slot of a board that is known to be up.
+    pub(crate) async fn switch(&self, slot: Slot, on: bool) -> Result<()> {
         let result = self.bmc.set_power(&[(slot, on)]).await;
         self.power.forget().await;
         Ok(result?)

@@ -58,7 +58,7 @@ impl Power {
         let switching = async {
             board.set_power(slot, wanted != "off").await?;
             if wanted == "reset" {
-                board.bmc.reset(slot).await?;
+                board.once_up(board.bmc.reset(slot)).await?;
             }
             Ok::<_, Arc<Error>>(())
         };

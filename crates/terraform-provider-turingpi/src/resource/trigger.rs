@@ -202,6 +202,17 @@ impl Kind {
         };
         let text = |name: &str| arguments.attribute(name).as_str().unwrap_or_default();
         let wait = arguments.attribute("wait_for_ready").as_bool() != Some(false);
+        let restarts = matches!(self, Self::NetworkReset | Self::BmcReboot | Self::BmcReload);
+        // what others do to the board in this run is not cut off by its restart, nor does it meet a daemon that is not there
+        let _alone = match restarts {
+            true => Some(board.alone().await),
+            false => None,
+        };
+        // writing a firmware waits by itself, as writing any image does
+        let _up = match restarts || self == Self::BmcFirmware {
+            true => None,
+            false => Some(board.up().await),
+        };
         let result = match self {
             Self::NetworkReset => {
                 bmc.reset_network().await?;
@@ -315,7 +326,7 @@ impl Trigger {
             .then(|| attribute::slot(&apply.planned))
             .flatten();
         if self.kind == Kind::BmcFirmware {
-            let version = match board.bmc.about().await {
+            let version = match board.once_up(board.bmc.about()).await {
                 Ok(about) => about.firmware_version,
                 Err(e) => {
                     crate::report::error(
@@ -440,7 +451,7 @@ impl Resource for Trigger {
         let Some(board) = self.session.board(&mut apply.diagnostics) else {
             return;
         };
-        if let Err(e) = board.bmc.clear_usb_boot().await {
+        if let Err(e) = board.once_up(board.bmc.clear_usb_boot()).await {
             crate::report::error(
                 &mut apply.diagnostics,
                 "The recovery pins were not let go",

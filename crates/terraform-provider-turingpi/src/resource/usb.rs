@@ -43,7 +43,7 @@ impl Usb {
                 return;
             }
         };
-        let setting = board.bmc.set_usb(slot, mode, route);
+        let setting = board.once_up(board.bmc.set_usb(slot, mode, route));
         let result = apply.cancel.run(setting).await;
         board.forget().await;
         let Some(result) = result else {

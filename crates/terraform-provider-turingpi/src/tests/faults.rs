@@ -42,6 +42,32 @@ async fn an_interrupt_ends_a_transfer_on_the_board_too() {
     }
 }
 
+/// Found by a configuration of twelve resources: a reload cut off the call that was under way beside it.
+#[tokio::test]
+async fn a_restart_and_what_is_beside_it_wait_for_each_other() {
+    let (board, _dir) = board_of(|o| o.speed = 10.0).await;
+    let core = core(&board).await;
+    let plan = async |resource, config| core.plan(&none(resource), config).await.unwrap();
+    let mass_storage = plan("turingpi_node_to_msd", json!({"node": 2})).await;
+    let reload = plan("turingpi_bmc_reload", json!({})).await;
+    let power = plan("turingpi_power", json!({"node": 1, "state": "on"})).await;
+    let restarting = async {
+        until_asked(&board, 0, "set node_to_msd").await;
+        core.apply(reload).await
+    };
+    let switching = async {
+        until_asked(&board, 0, "set reload").await;
+        core.apply(power).await
+    };
+    let ((_, one), ((_, two), (_, three))) =
+        join(core.apply(mass_storage), join(restarting, switching)).await;
+    one.unwrap();
+    two.unwrap();
+    three.unwrap();
+    assert_eq!(board.daemon(), 2);
+    assert!(board.has_power(1));
+}
+
 #[tokio::test]
 async fn an_interrupt_ends_the_wait_for_a_module() {
     let (board, dir) = board_of(|o| o.faults.push(Fault::NeverBoots(1))).await;

@@ -2,7 +2,7 @@
 //! What resources do beyond the defects of others: values that are not known yet, imports, what is refused.
 
 use serde_json::{Value as Json, json};
-use tfplugin::testing::{Action, Core, unknown};
+use tfplugin::testing::{Action, Core, Instance, unknown};
 
 use super::{asked, at, board, configuration, configured, core, holds, image, made, none};
 use crate::provider::TuringPi;
@@ -510,4 +510,27 @@ async fn lists_say_what_there_is() {
         .map(|f| f.state.attribute("state").as_str().unwrap())
         .collect();
     assert_eq!(states, ["off", "on", "off", "off"]);
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_yet_is_told() {
+    let (board, dir) = board().await;
+    let core = core(&board).await;
+    let late = dir.path().join("late.img");
+    for resource in ["turingpi_flash", "turingpi_node"] {
+        let warns = async |instance: &Instance| {
+            let config = json!({"node": 1, "firmware_file": late});
+            let change = core.plan(instance, config).await.unwrap();
+            let mut told = change.told.iter();
+            told.any(|t| !t.is_error && t.at == "firmware_file" && t.detail.contains("late.img"))
+        };
+        assert!(warns(&none(resource)).await, "{resource}");
+        image(dir.path(), "late.img", 1000, 1);
+        assert!(!warns(&none(resource)).await, "{resource}");
+        let config = json!({"node": 1, "firmware_file": late});
+        let written = made(&core, resource, config).await;
+        // one that was written may go
+        std::fs::remove_file(&late).unwrap();
+        assert!(!warns(&written).await, "{resource}");
+    }
 }
