@@ -25,7 +25,7 @@ impl FromStr for Endpoint {
     /// Reads `turingpi.local`, `10.0.0.5:8443`, `https://[fe80::1]`.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |why: &str| Error::Endpoint {
-            endpoint: text.to_owned(),
+            endpoint: without_login(text),
             why: why.to_owned(),
         };
         let trimmed = text.trim();
@@ -57,8 +57,31 @@ impl FromStr for Endpoint {
                 .trim_start_matches('[')
                 .trim_end_matches(']')
                 .to_owned(),
-            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            port: match (uri.port(), uri.port_u16()) {
+                (_, Some(port)) if port > 0 => port,
+                (None, _) if !full.trim_end_matches('/').ends_with(':') => {
+                    if secure {
+                        443
+                    } else {
+                        80
+                    }
+                }
+                _ => return Err(refuse("its port is none: 1 to 65535 are")),
+            },
         })
+    }
+}
+
+/// An address for an error, without a password that somebody wrote into it.
+fn without_login(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}…{}", &rest[at..]),
+        None => text.to_owned(),
     }
 }
 
@@ -224,6 +247,19 @@ mod tests {
         check("[fe80::1]:444", "https://[fe80::1]:444");
         check("ftp://bmc", "only https");
         check("https://root:turing@bmc", "do not belong");
+        check("bmc:99999", "its port is none");
+        check("bmc:0", "its port is none");
+        check("bmc:", "its port is none");
+        check("https://bmc:/", "its port is none");
+        check("bmc:8443x", "is not the address");
+        for secret in [
+            "https://root:turing@bmc",
+            "root:turing@bmc",
+            "https://root:tur@ing@bmc/x",
+        ] {
+            let error = secret.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.contains("…@bmc") && !error.contains("tur"), "{error}");
+        }
         check("https://bmc/api", "path");
         check("", "is not the address");
         check("https://", "is not the address");

@@ -5,6 +5,7 @@
 //! to end somebody else's transfer, streams the image with its SHA-256, follows the state, and tells what became of it. A flashed module
 //! is off afterwards, whatever became of it.
 
+mod pieces;
 mod state;
 mod upload;
 
@@ -125,6 +126,11 @@ pub enum TransferError {
     /// Nothing moves any more.
     #[error("nothing was written for {} s; flash again", .0.as_secs())]
     Stalled(Duration),
+    /// Nobody answers any more.
+    #[error(
+        "the BMC answers no more ({0}), and what is on the module is incomplete; it may be out of memory, as after several images: take its power for a moment, and flash again"
+    )]
+    Silent(String),
     /// There is no such module, or it cannot be flashed.
     #[error(
         "the module was not found on USB: the slot is empty, or its module cannot be flashed by the BMC (a Jetson cannot)"
@@ -141,6 +147,9 @@ pub enum TransferError {
     /// The upload broke off.
     #[error("the upload broke off: {0}; flash again")]
     BrokenOff(String),
+    /// It was asked to stop before anything was sent.
+    #[error("stopped before it began; nothing was written")]
+    NotBegun,
     /// It was asked to stop.
     #[error("stopped; what is on the module is incomplete")]
     Cancelled,
@@ -161,19 +170,19 @@ impl Bmc {
         State::read(what, &answer.body)
     }
 
-    /// Ends whatever transfer is under way, of any client.
+    /// Ends whatever transfer is under way, of any client; false if none was.
     ///
     /// # Errors
-    /// When nothing is under way, or nobody answers.
-    pub async fn flash_cancel(&self) -> Result<()> {
+    /// When nobody answers.
+    pub async fn flash_cancel(&self) -> Result<bool> {
         let handle = match self.flash_state().await? {
-            State::Transferring { id, .. } => id,
-            _ => 0,
+            State::Transferring { id, .. } => Some(id),
+            _ => None,
         };
-        let path = format!("/api/bmc/upload/{handle}/cancel");
-        self.plain_get("the end of the transfer", &path)
-            .await
-            .map(drop)
+        // one may have begun since; the daemon does not look at the handle
+        let path = format!("/api/bmc/upload/{}/cancel", handle.unwrap_or(0));
+        self.plain_get("the end of the transfer", &path).await?;
+        Ok(handle.is_some())
     }
 
     /// Writes an image. It ends early when `cancel` becomes true, or its sender is gone.
@@ -194,7 +203,7 @@ impl Bmc {
         let image = upload::prepare(flash, &mut on_progress, cancel)
             .await
             .map_err(|e| match e {
-                upload::PrepareError::Cancelled => failed(TransferError::Cancelled),
+                upload::PrepareError::Cancelled => failed(TransferError::NotBegun),
                 upload::PrepareError::Mismatch(text) => failed(TransferError::WrongImage(text)),
                 upload::PrepareError::File(e) => e,
             })?;
@@ -204,7 +213,7 @@ impl Bmc {
         let work = Work::long(format!("flashing {of}"), Parts::of_transfer(flash.slot));
         let held = tokio::select! {
             held = self.hold(&work, || on_progress(Progress::Waiting)) => held?,
-            () = cancelled(cancel) => return Err(failed(TransferError::Cancelled)),
+            () = cancelled(cancel) => return Err(failed(TransferError::NotBegun)),
         };
         on_progress(Progress::Writing(0, image.length));
         let before = self.flash_state().await?;
@@ -403,6 +412,9 @@ impl Bmc {
                 {
                     log::warn!("{e}; once more");
                     continue;
+                }
+                Err(e @ (Error::Unreachable { .. } | Error::Timeout { .. })) => {
+                    return Err(failed(TransferError::Silent(e.to_string())));
                 }
                 Err(e) => return Err(e),
             };

@@ -122,9 +122,19 @@ impl ServerCertVerifier for Verifier {
         if shown == expected {
             Ok(ServerCertVerified::assertion())
         } else {
+            let accept = match &self.accepts {
+                Accepts::FirstUse(file) => {
+                    format!(
+                        "take the line of {} out of {}",
+                        self.endpoint,
+                        file.display()
+                    )
+                }
+                _ => "accept the new one".to_owned(),
+            };
             Err(rustls::Error::General(format!(
                 "its certificate has the fingerprint {shown}, expected was {expected}; \
-                 if the board was installed anew, accept the new one"
+                 if the board was installed anew, {accept}"
             )))
         }
     }

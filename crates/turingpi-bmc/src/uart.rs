@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::answer::unknown;
 use crate::bmc::Bmc;
 use crate::error::{Error, Result};
+use crate::generation::Generation;
 use crate::query::Query;
 use crate::slot::Slot;
 
@@ -88,9 +89,12 @@ impl Bmc {
     /// # Errors
     /// When it was refused, or nobody answers.
     pub async fn uart_send(&self, slot: Slot, line: &str) -> Result<()> {
-        let query = Query::set("uart")
-            .with("node", slot.index())
-            .with("cmd", line);
+        let query = Query::set("uart").with("node", slot.index());
+        // newer firmware ends the line by itself
+        let query = match self.generation().await? {
+            Generation::V1 => query.with("cmd", format!("{line}\r\n")),
+            _ => query.with("cmd", line),
+        };
         self.uart_write(query).await
     }
 

@@ -211,6 +211,18 @@ fn in_words(text: &str) -> TransferError {
         TransferError::BrokenOff(text.to_owned())
     } else if lower.starts_with("crc error") {
         TransferError::Damaged(text.to_owned())
+    } else if lower.contains("memory") && lower.contains("limit") {
+        TransferError::WrongImage(format!(
+            "the BMC has too little memory to unpack it ({text}); pack it with a smaller dictionary, as `xz -6` does"
+        ))
+    } else if ["xz", "lzma", "format not recognized"]
+        .iter()
+        .any(|word| lower.contains(word))
+    {
+        // the BMC goes by the ending of the name
+        TransferError::WrongImage(format!(
+            "the BMC cannot unpack it as .xz ({text}): it is damaged, cut short, or something else; get it again"
+        ))
     } else if lower.starts_with("sha256") {
         TransferError::WrongImage(text.to_owned())
     } else {
@@ -313,6 +325,20 @@ mod tests {
             r#"{"Error":"crc error. expected 1, calculated 2"}"#,
             TransferError::Damaged("crc error. expected 1, calculated 2".into()),
         );
+        for text in [
+            "lzma data error",
+            "xz compressed stream is truncated or otherwise corrupt",
+            "stream/file format not recognized",
+            "memory limit reached",
+        ] {
+            let mut watch = Watch::new(7, State::Ready);
+            watch.look(&transferring(7, 1), Duration::ZERO).unwrap();
+            let seen = watch.look(&State::Error(text.into()), Duration::ZERO);
+            assert!(
+                matches!(seen, Err(TransferError::WrongImage(_))),
+                "{seen:?}"
+            );
+        }
         check(
             r#"{"Error":"sha256 checksum failed"}"#,
             TransferError::WrongImage("sha256 checksum failed".into()),

@@ -9,16 +9,13 @@ use futures_util::StreamExt as _;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use sha2::{Digest as _, Sha256};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 
+use super::pieces::{Pieces, file_error};
 use super::{Flash, Progress, Source, cancelled};
 use crate::bmc::Bmc;
 use crate::error::{Error, Result};
 
-/// Bytes that are read and sent at once.
-const PIECE: usize = 256 << 10;
 const BOUNDARY: &str = "k1s-image-7d1f3c5b9a";
 
 /// What is known of an image before it is sent.
@@ -34,13 +31,6 @@ pub(super) enum PrepareError {
     Cancelled,
     Mismatch(String),
     File(Error),
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> Error {
-    Error::File {
-        path: path.display().to_string(),
-        source,
-    }
 }
 
 /// Looks at the image, and computes its sum where it is a file.
@@ -101,27 +91,23 @@ async fn sum(
     on_progress: &mut impl FnMut(Progress),
     cancel: &mut watch::Receiver<bool>,
 ) -> std::result::Result<(String, u64), PrepareError> {
-    let failed = |e| PrepareError::File(file_error(path, e));
-    let mut file = File::open(path).await.map_err(failed)?;
-    let length = file.metadata().await.map_err(failed)?.len();
+    let mut pieces = Pieces::open(path).await.map_err(PrepareError::File)?;
     let mut hash = Sha256::new();
     let mut done = 0;
-    let mut piece = vec![0; PIECE];
     let mut told = 0;
     loop {
-        let read = tokio::select! {
+        let piece = tokio::select! {
             biased;
             () = cancelled(cancel) => return Err(PrepareError::Cancelled),
-            read = file.read(&mut piece) => read.map_err(failed)?,
+            piece = pieces.next() => piece,
         };
-        if read == 0 {
-            break;
-        }
-        hash.update(&piece[..read]);
-        done += read as u64;
+        let Some(piece) = piece else { break };
+        let piece = piece.map_err(|e| PrepareError::File(file_error(path, e)))?;
+        hash.update(&piece);
+        done += piece.len() as u64;
         if done - told >= 64 << 20 {
             told = done;
-            on_progress(Progress::Hashing(done, length));
+            on_progress(Progress::Hashing(done, pieces.size));
         }
     }
     Ok((hex(&hash.finalize()), done))
@@ -161,23 +147,24 @@ impl Bmc {
         );
         let tail = format!("\r\n--{BOUNDARY}--\r\n");
         let total = head.len() as u64 + image.length + tail.len() as u64;
-        let file = File::open(path).await.map_err(|e| file_error(path, e))?;
+        let pieces = Pieces::open(path).await?;
         let pieces =
-            futures_util::stream::unfold((file, image.length), async |(mut file, left)| {
+            futures_util::stream::unfold((pieces, image.length), async |(mut pieces, left)| {
                 if left == 0 {
                     return None;
                 }
-                let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
-                match file.read(&mut piece).await {
-                    Ok(0) => {
+                match pieces.next().await {
+                    None => {
                         let shrunk = std::io::Error::other("the image became shorter");
-                        Some((Err(shrunk), (file, 0)))
+                        Some((Err(shrunk), (pieces, 0)))
                     }
-                    Ok(read) => {
-                        piece.truncate(read);
-                        Some((Ok(Bytes::from(piece)), (file, left - read as u64)))
+                    Some(Ok(mut piece)) => {
+                        // one that has grown is sent as long as it was
+                        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                        let left = left - piece.len() as u64;
+                        Some((Ok(piece), (pieces, left)))
                     }
-                    Err(e) => Some((Err(e), (file, 0))),
+                    Some(Err(e)) => Some((Err(e), (pieces, 0))),
                 }
             });
         let once = |text: String| futures_util::stream::once(async { Ok(Bytes::from(text)) });
