@@ -74,6 +74,14 @@ def flash(curl, board, dir, what):
     while "Transferring" in (state := curl("?opt=get&type=flash")[3]):
         pass
     check(f"{what}: it is written", json.loads(state).get("Done", [0, 0])[1] == len(content), state)
+    handle = json.loads(curl(start.replace(f"length={len(content)}", "length=1000"))[3])["handle"]
+    code, status, _, body = curl(f"/upload/{handle}", "--form", f"file=@{image}")
+    if what.endswith("2.0.5"):
+        check(f"{what}: more than was announced is not noticed", status == 200, (code, status, body))
+    else:
+        check(f"{what}: more than was announced makes the daemon panic", status == 0 and code != 0, (code, status, body))
+    while "Transferring" in curl("?opt=get&type=flash")[3]:
+        pass
     # refused before it was read: whether curl sees the answer or the end of the connection first is a race
     code, status, _, body = curl(f"/upload/{handle}", "--form", "file=x")
     refused = status == 500 and "cannot execute command" in body

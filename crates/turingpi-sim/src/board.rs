@@ -18,8 +18,10 @@ use crate::fault::Fault;
 use crate::inside::{self, Clusters, Inside, Port, Storage};
 use crate::module::{self, Kind};
 use crate::profile::Profile;
+use crate::script::Script;
 use crate::seen::{Log, Seen};
 use crate::settings::Settings;
+use crate::tls::tls;
 use crate::transfer::Transfer;
 use crate::uart::Uart;
 
@@ -50,6 +52,10 @@ pub struct Options {
     pub loopback_exempt: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What goes wrong later.
+    pub script: Script,
+    /// File of its certificate and key, PEM, made where it is not there: the same board at each start. A new one each time if none.
+    pub identity: Option<PathBuf>,
     /// What answers SSH in a module that is up.
     pub ssh: Ssh,
     /// Where the module in slot 1 answers SSH; the others have the ports after it. Port 0 is any for each of them.
@@ -93,6 +99,8 @@ impl Options {
             emmc_rate: 30 << 20,
             loopback_exempt: false,
             faults: Vec::new(),
+            script: Script::default(),
+            identity: None,
             ssh: Ssh::default(),
             ssh_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             authorized_keys: Vec::new(),
@@ -112,6 +120,9 @@ pub enum StartError {
     /// The certificate.
     #[error("cannot make a certificate")]
     Certificate(#[source] rcgen::Error),
+    /// The file of its certificate.
+    #[error("cannot use the certificate in {0}")]
+    Identity(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// TLS.
     #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
@@ -443,7 +454,7 @@ impl Board {
         }));
         let options = &shared.options;
         let (certificate, acceptor) = if options.profile.secure() {
-            let (pem, acceptor) = tls()?;
+            let (pem, acceptor) = tls(options.identity.as_deref())?;
             (Some(pem), Some(acceptor))
         } else {
             (None, None)
@@ -459,6 +470,9 @@ impl Board {
         };
         let (listener, address) = listen(options.listen).await?;
         let mut tasks = vec![tokio::spawn(accept(shared.clone(), listener, acceptor))];
+        if !options.script.is_empty() {
+            tasks.push(tokio::spawn(options.script.clone().run(shared.clone())));
+        }
         let mut plain = None;
         if let (Some(at), true) = (options.listen_plain, options.profile.secure()) {
             let (listener, at) = listen(at).await?;
@@ -582,31 +596,6 @@ impl Board {
     pub fn restart_daemon(&self) {
         self.shared.restart(Duration::ZERO);
     }
-}
-
-fn tls() -> Result<(String, TlsAcceptor), StartError> {
-    let key = rcgen::KeyPair::generate().map_err(StartError::Certificate)?;
-    let names = vec![
-        "turingpi.local".to_owned(),
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-    ];
-    let mut parameters = rcgen::CertificateParams::new(names).map_err(StartError::Certificate)?;
-    parameters
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "turingpi.local");
-    let certificate = parameters
-        .self_signed(&key)
-        .map_err(StartError::Certificate)?;
-    let der = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(StartError::Tls)?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], der)
-        .map_err(StartError::Tls)?;
-    Ok((certificate.pem(), TlsAcceptor::from(Arc::new(config))))
 }
 
 async fn accept(shared: Shared, listener: TcpListener, acceptor: Option<TlsAcceptor>) {

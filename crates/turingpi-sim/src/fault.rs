@@ -46,6 +46,28 @@ pub enum Fault {
 )]
 pub struct FaultError(String);
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LoseTokensAt(n) => write!(f, "lose-tokens-at={n}"),
+            Self::RestartAt(n) => write!(f, "restart-at={n}"),
+            Self::DropUploadAt(n) => write!(f, "drop-upload-at={n}"),
+            Self::CrcMismatch => f.write_str("crc-mismatch"),
+            Self::StuckAt(n) => write!(f, "stuck-at={n}"),
+            Self::StuckVerifyAt(n) => write!(f, "stuck-verify-at={n}"),
+            Self::OutOfMemoryAfter(n) => write!(f, "out-of-memory-after={n}"),
+            Self::PowerUnknown => f.write_str("power-unknown"),
+            Self::NoSdCard => f.write_str("no-sd-card"),
+            Self::Garbage => f.write_str("garbage"),
+            Self::Silent => f.write_str("silent"),
+            Self::WebSocketHangs => f.write_str("web-socket-hangs"),
+            Self::NeverBoots(slot) => write!(f, "never-boots={slot}"),
+            Self::Lingers => f.write_str("lingers"),
+            Self::SettingsLost => f.write_str("settings-lost"),
+        }
+    }
+}
+
 impl FromStr for Fault {
     type Err = FaultError;
 
@@ -76,6 +98,25 @@ impl FromStr for Fault {
                 u8::try_from(n).map(Self::NeverBoots).map_err(|_| wrong())
             }
             _ => Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_read_as_it_is_written_and_as_the_error_says() {
+        let error = FaultError("x".into()).to_string();
+        let (_, list) = error.split_once("no fault: ").unwrap();
+        let list = list.trim_end_matches(" are").replace(" and ", ", ");
+        let forms: Vec<_> = list.split(", ").collect();
+        assert_eq!(forms.len(), 15, "{forms:?}");
+        for form in forms {
+            let text = form.replace("=N", "=12").replace("=SLOT", "=3");
+            let fault: Fault = text.parse().unwrap();
+            assert_eq!(fault.to_string(), text);
         }
     }
 }

@@ -152,7 +152,7 @@ pub(crate) async fn answer(
                     transfer::cancel(&shared, "cancelled by user");
                     Ok(answer::empty())
                 }
-                None => Ok(upload(&shared, rest, request).await),
+                None => upload(&shared, rest, request).await,
             },
             _ => Ok(answer::text(StatusCode::NOT_FOUND, "")),
         },
@@ -252,7 +252,11 @@ async fn call(shared: &Shared, arguments: &Arguments) -> Result<Answer, Refused>
     match opt {
         "get" => get(shared, kind, arguments),
         "set" => {
-            set(shared, kind, arguments).await?;
+            let result = set(shared, kind, arguments).await;
+            // the 1.x generation says that it is well, whatever became of it
+            if profile.secure() {
+                result?;
+            }
             Ok(answer::done(profile))
         }
         other => Err(bad(format!("Invalid `opt` parameter {other}"))),
@@ -261,7 +265,10 @@ async fn call(shared: &Shared, arguments: &Arguments) -> Result<Answer, Refused>
 
 fn get(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<Answer, Refused> {
     let profile = shared.options.profile;
-    let unknown = || bad(format!("Invalid `type` parameter {kind}"));
+    let unknown = || match profile.secure() {
+        true => bad(format!("Invalid `type` parameter {kind}")),
+        false => bad("opt type error"),
+    };
     let mut board = shared.board();
     let value = match kind {
         "about" => firmware::about(profile).ok_or_else(unknown)?,
@@ -293,7 +300,11 @@ fn get(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<Answer, Ref
             let bytes = board.uarts[node].read(!profile.modern());
             let text = uart::decode(&bytes, encoding)
                 .ok_or_else(|| bad("Invalid `encoding` parameter"))?;
-            return Ok(answer::json_body(&json!({"response": [{"uart": text}]})));
+            let value = json!({"uart": text});
+            return Ok(match profile.secure() {
+                true => answer::json_body(&json!({ "response": [value] })),
+                false => answer::value(profile, &value),
+            });
         }
         _ => return Err(unknown()),
     };
@@ -361,8 +372,9 @@ async fn set(shared: &Shared, kind: &str, arguments: &Arguments) -> Result<(), R
         "uart" => {
             let node = arguments.node()?;
             let line = arguments.needed("cmd")?;
-            let line = line.trim_end_matches(['\r', '\n']);
-            module::typed(shared, node, format!("{line}\r\n").as_bytes());
+            // the 1.x generation writes what it got, and no end of a line
+            let end = if profile.secure() { "\r\n" } else { "" };
+            module::typed(shared, node, format!("{line}{end}").as_bytes());
             Ok(())
         }
         "cooling" if profile.modern() => {
@@ -525,8 +537,12 @@ async fn start(shared: &Shared, arguments: &Arguments, kind: &str) -> Answer {
 }
 
 /// The one part of the form goes to the transfer, as fast as that takes it.
-async fn upload(shared: &Shared, handle: &str, request: Request<Incoming>) -> Answer {
-    let failed = |text: String| answer::text(StatusCode::INTERNAL_SERVER_ERROR, text);
+async fn upload(
+    shared: &Shared,
+    handle: &str,
+    request: Request<Incoming>,
+) -> Result<Answer, Panicked> {
+    let failed = |text: String| Ok(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text));
     let modern = shared.options.profile.modern();
     let (sender, length) = {
         let mut board = shared.board();
@@ -584,6 +600,11 @@ async fn upload(shared: &Shared, handle: &str, request: Request<Incoming>) -> An
             return failed("Multipart form invalid".into());
         };
         sent += piece.len() as u64;
+        if modern && sent > length {
+            // what is left is counted without a sign: the daemon's worker panics
+            transfer::cancel(shared, "cancelled by user");
+            return Err(Panicked);
+        }
         if drop_at.is_some_and(|at| sent >= at) {
             transfer::cancel(shared, "cancelled by user");
             shared.drop_connections();
@@ -600,7 +621,7 @@ async fn upload(shared: &Shared, handle: &str, request: Request<Incoming>) -> An
         transfer::cancel(shared, "cancelled by user");
         return failed(format!("missing {} bytes", length - sent));
     }
-    answer::empty()
+    Ok(answer::empty())
 }
 
 fn backup() -> Answer {

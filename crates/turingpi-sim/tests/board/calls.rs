@@ -2,10 +2,10 @@
 //! What each firmware tells, and that it tells what was set.
 
 use turingpi_bmc::model::{NodeSettings, UsbMode, UsbRoute};
-use turingpi_bmc::{Bmc, Error, Generation, Slot};
+use turingpi_bmc::{Bmc, Encoding, Error, Generation, Slot};
 use turingpi_sim::Profile;
 
-use crate::{board, client};
+use crate::{board, client, until};
 
 /// A call does what it should, or says which firmware has it.
 fn modern<T: std::fmt::Debug>(profile: Profile, result: turingpi_bmc::Result<T>) -> Option<T> {
@@ -208,5 +208,28 @@ async fn a_console_both_ways() {
                 seen += &String::from_utf8_lossy(&bytes.unwrap());
             }
         }
+    }
+}
+
+/// Firmware of the 1.x generation writes what it gets, and ends no line.
+#[tokio::test]
+async fn a_line_that_is_typed_is_a_line_for_every_firmware() {
+    for profile in Profile::ALL {
+        let (board, _dir) = board(profile, |_| {}).await;
+        std::fs::write(board.emmc(1), b"os: Testix 1.0\n").unwrap();
+        let (bmc, slot) = (client(&board), Slot::ALL[0]);
+        bmc.set_power(&[(slot, true)]).await.unwrap();
+        let mut said = String::new();
+        let mut says = async |text: &str| {
+            until(async || {
+                // older firmware forgets what was read
+                said.push_str(&bmc.uart(slot, Encoding::Utf8).await.unwrap());
+                said.contains(text)
+            })
+            .await;
+        };
+        says("login: ").await;
+        bmc.uart_send(slot, "root").await.unwrap();
+        says("Password: ").await;
     }
 }

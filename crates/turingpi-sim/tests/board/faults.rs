@@ -6,7 +6,7 @@ use std::time::Duration;
 use turingpi_bmc::flash::{Flash, Source, TransferError, never};
 use turingpi_bmc::model::NodeSettings;
 use turingpi_bmc::{Bmc, Error, Slot};
-use turingpi_sim::{Fault, Profile};
+use turingpi_sim::{Fault, Profile, Script};
 
 use crate::{board, client, options, until};
 
@@ -125,4 +125,57 @@ async fn settings_can_be_lost_with_a_restart() {
     bmc.reboot(false).await.unwrap();
     bmc.wait_ready(Duration::from_secs(60)).await.unwrap();
     assert_eq!(name().await, None);
+}
+
+#[tokio::test]
+async fn a_script_goes_wrong_when_it_says() {
+    let scripted = async |script: &str| {
+        let script: Script = script.parse().unwrap();
+        board(Profile::V2_3_7, |o| o.script = script).await
+    };
+    let (blind, _dir) = scripted("0s power-unknown").await;
+    until(async || {
+        client(&blind)
+            .power()
+            .await
+            .unwrap()
+            .of(Slot::ALL[0])
+            .is_none()
+    })
+    .await;
+    // who is left without an answer gets none later: the connection drops, and the next one is answered
+    let (silent, _dir) = scripted("0s silent\n20s end silent").await;
+    until(async || client(&silent).power().await.is_ok()).await;
+    let (restarting, _dir) = scripted("10s restart\n20s restart").await;
+    until(async || restarting.daemon() == 3).await;
+    let (cut, _dir) = scripted("30s power-cycle").await;
+    cut.set_power(1, true);
+    until(async || !cut.has_power(1)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_gets_over_what_is_drawn() {
+    for seed in 0..12 {
+        let script = Script::by_seed(seed);
+        let (board, dir) = board(Profile::V2_3_7, |o| {
+            o.speed = 600.0;
+            o.script = script.clone();
+        })
+        .await;
+        println!("seed {seed}:\n{script}");
+        let image = crate::image(dir.path(), "x", 200_000);
+        let flash = Flash::new(Slot::ALL[0], Source::File(image.clone()));
+        let bmc = client(&board);
+        until(async || {
+            let (_switch, mut cancel) = never();
+            let result = bmc.flash(&flash, |_| {}, &mut cancel).await;
+            if let Err(e) = &result {
+                println!("{}", crate::chain(e));
+            }
+            result.is_ok()
+        })
+        .await;
+        let written = std::fs::read(board.emmc(1)).unwrap();
+        assert!(written == std::fs::read(image).unwrap(), "seed {seed}");
+    }
 }

@@ -116,7 +116,7 @@ const TABLE: &[Line] = &[
     line("/api/bmc/serial/status", None, MODERN, |b, _, _| Box::pin(async move { b.serial_status().await.map(drop) })),
     line("/api/bmc/backup", None, SECURE, |b, _, _| Box::pin(async move { b.backup(&mut Vec::new()).await.map(drop) })),
     line("get flash", None, SECURE, |b, _, _| Box::pin(async move { b.flash_state().await.map(drop) })),
-    line("/api/bmc/upload//cancel", None, SECURE, |b, _, _| Box::pin(async move { b.flash_cancel().await })),
+    line("/api/bmc/upload//cancel", None, SECURE, |b, _, _| Box::pin(async move { b.flash_cancel().await.map(drop) })),
     line("set firmware", None, SECURE, |b, _, given| Box::pin(flash(b, None, Source::File(given.image)))),
     line("/api/bmc/upload/", None, SECURE, |b, _, given| Box::pin(flash(b, None, Source::File(given.image)))),
     line("/api/bmc/authenticate", None, SECURE, |b, _, _| Box::pin(async move { b.session_token().await.map(drop) })).or("get power"),
