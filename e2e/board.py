@@ -6,7 +6,7 @@
 
 Python's standard library is all it needs.
 """
-import json, os, pty, re, select, signal, subprocess, sys, tempfile, time
+import json, os, pty, re, select, signal, subprocess, sys, tempfile, time, urllib.request
 
 K1S = os.path.abspath(sys.argv[1])
 passed = failed = 0
@@ -121,6 +121,81 @@ def verbs():
         check("1.x has no route to the BMC", "needs BMC firmware 2.0.4" in refused.stderr, refused.stderr)
 
 
+def as_tpi():
+    """As users of tpi type: flags before the verb, its variables, its password flag; and as at a terminal, where the password is asked for."""
+    with Sim() as sim:
+        sim.run("power", "on", "-n", "2")
+        for args in [["--json", "power", "status"], ["power", "--json", "status"], ["--host", sim.url, "--user", "root", "--json", "power", "status"]]:
+            check(f"{args}", json.loads(sim.run(*args).stdout)["node2"] is True)
+        check("TPI_OUTPUT_JSON=false", "node2: on" in sim.run("power", "status", env={"TPI_OUTPUT_JSON": "false"}).stdout)
+        check("nothing to cancel", "no transfer is under way" in sim.run("flash", "cancel").stdout)
+        check("nothing was transferred", sim.run("flash", "status").stdout.startswith("ready"))
+        sim.run("flash", "-n", "1", "-i", sim.image(size=3_000_000))
+        check("what was transferred", sim.run("flash", "status").stdout.startswith("done: 2 MiB"))
+        # the session of a moment ago is enough
+        sim.run("power", "status", env={"TPI_PASSWORD": ""})
+        other = {"HOME": sim.dir + "/other", "TPI_PASSWORD": ""}
+        refused = sim.run("power", "status", env=other, code=1)
+        check("no password", "asks for a login" in refused.stderr and "--password-file" in refused.stderr, refused.stderr)
+        given = sim.run("--password", "turing", "power", "status", env=other)
+        check("--password", "node2: on" in given.stdout and "list of processes" in given.stderr, given.stderr)
+        for typed, code, text in [(b"turing\r", 0, b"node2: on"), (b"wrong\r", 1, b"refused user"), (b"tur\x03", 1, b"asks for a login")]:
+            with tempfile.TemporaryDirectory() as home:
+                pid, terminal = pty.fork()
+                if pid == 0:
+                    os.execve(K1S, [K1S, "board", "power", "status"], {**sim.env, "HOME": home, "TPI_PASSWORD": ""})
+                shown = b""
+                try:
+                    while chunk := os.read(terminal, 4096):
+                        shown += chunk
+                        # once, when it is asked for
+                        if shown.endswith(b": ") and b"Password of root at" in shown and typed:
+                            os.write(terminal, typed)
+                            typed = b""
+                except OSError:
+                    pass
+                _, status = os.waitpid(pid, 0)
+                check(f"at a terminal: {text}", os.waitstatus_to_exitcode(status) == code and text in shown, shown)
+                check(f"at a terminal: {text}: not shown", b"turing\r" not in shown.split(b"Password of")[1].split(b"\n")[0], shown)
+
+
+def simulated():
+    """The simulated board is the same at each start, goes wrong by a script or by a number, and tells plain HTTP where to go."""
+    with tempfile.TemporaryDirectory() as dir:
+        shown = []
+        for n in range(2):
+            with Sim("--dir", dir + "/board", "--certificate-file", f"{dir}/{n}.pem"):
+                shown.append(open(f"{dir}/{n}.pem").read())
+        check("its certificate stays", shown[0] == shown[1] and "PRIVATE" not in shown[0], shown)
+        mode = os.stat(dir + "/board/bmc.pem").st_mode & 0o777
+        check("its key is private", mode == 0o600, oct(mode))
+        script = os.path.join(dir, "night")
+        open(script, "w").write("0s power-unknown # and later\n10m restart\n")
+        with Sim("--fault-script", script) as sim:
+            sim.until(lambda: "unknown" in sim.run("power", "status").stdout, sim.process)
+        command = [K1S, "board", "sim", "--listen", "127.0.0.1:0", "--fault-script", script]
+        open(script, "w").write("0s power-unknown\n10x restart\n")
+        wrong = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        check("a script that is none", wrong.returncode == 1 and 'line 2: "10x" is no time' in wrong.stderr, wrong.stderr)
+        drawn = []
+        for seed in ["7", "7", "8"]:
+            command = [K1S, "board", "sim", "--listen", "127.0.0.1:0", "--listen-plain", "127.0.0.1:0", "--dir", dir + "/seed", "--seed", seed]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if line.startswith("plain HTTP on "):
+                    plain = line.split()[-1]
+                    page = json.load(urllib.request.urlopen(plain + "/info", timeout=60))
+                    check("plain HTTP tells what it may", "version" in page["response"][0]["result"][0], page)
+                if line.startswith("try:"):
+                    break
+            process.terminate()
+            process.wait()
+            drawn.append("".join(lines).split("plain HTTP")[0])
+        check("a number is always the same faults", drawn[0] == drawn[1] != drawn[2] and "what goes wrong" in drawn[0], drawn)
+
+
 def progress():
     """Progress goes to standard error: a bar on a terminal, lines where they are asked for, else nothing."""
     with Sim() as sim:
@@ -218,7 +293,7 @@ def console():
             check(f"console {flags}: Ctrl-] ends it", os.waitstatus_to_exitcode(status) == 0, status)
 
 
-for part in [verbs, progress, two_processes, console]:
+for part in [verbs, as_tpi, simulated, progress, two_processes, console]:
     begun = time.monotonic()
     part()
     print(f"{part.__name__}: {time.monotonic() - begun:.0f} s", flush=True)

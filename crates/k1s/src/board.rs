@@ -25,7 +25,7 @@ pub(crate) static COMMAND: Command = Command {
             "board sim --listen 127.0.0.1:4443",
         ),
     ],
-    flags: &[],
+    flags: &[access::FLAGS],
     subcommands: &[
         &hardware::INFO,
         &power::COMMAND,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
+use k1s_cli::terminal::ask_secret;
 use turingpi_bmc::{Bmc, Credentials, Endpoint, Options, Slot, Trust, WhenBusy};
 
 /// Flags of every command that speaks to a board.
@@ -21,9 +22,10 @@ pub(super) const FLAGS: &[Flag] = &[
     )
     .short('a')
     .default("v1-1"),
+    Flag::text("user", "User name; TPI_USERNAME, or root."),
     Flag::text(
-        "user",
-        "User name; TPI_USERNAME, or root. The password is read from TPI_PASSWORD or --password-file.",
+        "password",
+        "Password. Others on this machine can read it in the list of processes: better TPI_PASSWORD, --password-file, or to be asked for it.",
     ),
     Flag::text(
         "password-file",
@@ -65,7 +67,9 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// An error of a board, with what to do.
 pub(super) fn failed(error: &turingpi_bmc::Error) -> Error {
     let mut text = chain(error);
-    if let Some(hint) = error.hint() {
+    if let turingpi_bmc::Error::NoCredentials { .. } = error {
+        text.push_str("\nhint: set TPI_PASSWORD or give --password-file; on a terminal the password is asked for");
+    } else if let Some(hint) = error.hint() {
         text.push_str("\nhint: ");
         text.push_str(hint);
     }
@@ -80,7 +84,7 @@ fn told(flags: &Parsed, flag: &str, variable: &str) -> Option<String> {
 }
 
 /// A directory of the user's: `$XDG_…/k1s`, or below the home directory.
-fn own(variable: &str, below_home: &str) -> Option<PathBuf> {
+pub(super) fn own(variable: &str, below_home: &str) -> Option<PathBuf> {
     let xdg = std::env::var_os(variable).filter(|v| !v.is_empty());
     let dir = match xdg {
         Some(dir) => PathBuf::from(dir),
@@ -90,6 +94,10 @@ fn own(variable: &str, below_home: &str) -> Option<PathBuf> {
 }
 
 fn password(cx: &Context, flags: &Parsed) -> Result<Option<String>> {
+    if flags.given("password") {
+        cx.talk("warning: --password can be read by others in the list of processes: TPI_PASSWORD or --password-file is better");
+        return Ok(Some(flags.text("password").to_owned()));
+    }
     let text = match flags.text("password-file") {
         "" => return Ok(std::env::var("TPI_PASSWORD").ok().filter(|p| !p.is_empty())),
         "-" => cx.read_line()?,
@@ -131,7 +139,22 @@ pub(super) fn board(cx: &Context, flags: &Parsed) -> Result<Bmc> {
     // a person would wait a quarter of an hour for a transfer
     options.when_busy = WhenBusy::Refuse;
     let username = told(flags, "user", "TPI_USERNAME").unwrap_or_else(|| "root".into());
-    options.credentials = password(cx, flags)?.map(|password| Credentials { username, password });
+    options.token_file = own("XDG_CACHE_HOME", ".cache").map(|dir| {
+        let name: String = format!("{username}-{}", options.endpoint.authority())
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        dir.join(format!("board-{name}.token"))
+    });
+    // who has a session need not say the password again, and firmware that speaks plain HTTP asks for none
+    let has_session = options.token_file.as_ref().is_some_and(|f| f.exists());
+    let password = match password(cx, flags)? {
+        None if !has_session && options.endpoint.secure => {
+            ask_secret(&format!("Password of {username} at {host}: "))
+        }
+        password => password,
+    };
+    options.credentials = password.map(|password| Credentials { username, password });
     options.trust = if flags.on("insecure") {
         cx.talk("warning: any certificate is taken: the connection is not secure");
         Trust::Insecure
@@ -149,14 +172,6 @@ pub(super) fn board(cx: &Context, flags: &Parsed) -> Result<Bmc> {
             None => Trust::System,
         }
     };
-    options.token_file = own("XDG_CACHE_HOME", ".cache").map(|dir| {
-        let user = options.credentials.as_ref().map_or("", |c| &c.username);
-        let name: String = format!("{user}-{}", options.endpoint.authority())
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        dir.join(format!("board-{name}.token"))
-    });
     let bmc = Bmc::new(options).map_err(|e| failed(&e))?;
     // flashing has a force of its own: it ends another transfer instead of spoiling it
     if flags.has("force") && flags.on("force") && !flags.has("image-path") {
@@ -200,8 +215,7 @@ pub(super) fn print(
     value: &serde_json::Value,
     human: impl FnOnce() -> Result,
 ) -> Result {
-    let json =
-        flags.on("json") || std::env::var_os("TPI_OUTPUT_JSON").is_some_and(|v| !v.is_empty());
+    let json = flags.on("json") || std::env::var("TPI_OUTPUT_JSON").is_ok_and(|v| says_yes(&v));
     match flags.text("output") {
         "" if !json => human(),
         "" | "json" => cx.print(k1s_cli::print::json_two_spaces(value)),
@@ -211,6 +225,14 @@ pub(super) fn print(
             flags,
         )),
     }
+}
+
+/// Whether a variable that is a switch is on; what is not a no is a yes.
+fn says_yes(text: &str) -> bool {
+    !matches!(
+        text.to_ascii_lowercase().as_str(),
+        "" | "0" | "f" | "false" | "n" | "no" | "off"
+    )
 }
 
 /// Tells that something was done.

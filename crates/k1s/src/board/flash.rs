@@ -10,7 +10,7 @@ use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
 use serde_json::json;
 use turingpi_bmc::Slot;
-use turingpi_bmc::flash::{Flash, Progress, Source, never};
+use turingpi_bmc::flash::{Flash, Progress, Source, State, never};
 
 use super::access::{FLAGS, SLOTS, board, done, failed, no_arguments, print, slot};
 
@@ -96,14 +96,15 @@ async fn flash(cx: &Context, flags: &Parsed) -> Result {
         ["status"] => {
             let bmc = board(cx, flags)?;
             let state = bmc.flash_state().await.map_err(|e| failed(&e))?;
-            return print(cx, flags, &json!(state), || {
-                cx.line(k1s_cli::print::json(&json!(state)).trim_end())
-            });
+            return print(cx, flags, &json!(state), || cx.line(in_words(&state)));
         }
         ["cancel"] => {
             let bmc = board(cx, flags)?;
-            bmc.flash_cancel().await.map_err(|e| failed(&e))?;
-            return done(cx, flags, "the transfer is ended");
+            let text = match bmc.flash_cancel().await.map_err(|e| failed(&e))? {
+                true => "the transfer is ended",
+                false => "no transfer is under way",
+            };
+            return done(cx, flags, text);
         }
         _ => return Err(Error::usage("extra arguments", flags)),
     }
@@ -123,6 +124,35 @@ async fn flash(cx: &Context, flags: &Parsed) -> Result {
     flash.skip_crc = flags.on("skip-crc");
     flash.force = flags.on("force");
     write(cx, flags, flash, Some(slot)).await
+}
+
+/// The state of the board's transfer, for people.
+fn in_words(state: &State) -> String {
+    match state {
+        State::Ready => "ready: nothing was transferred since the daemon started".to_owned(),
+        State::Transferring {
+            process,
+            size,
+            bytes_written,
+            ..
+        } => {
+            let all = if *size == 0 {
+                String::new()
+            } else {
+                format!(" of {} MiB", size >> 20)
+            };
+            let what = if process.is_empty() {
+                "transferring"
+            } else {
+                process
+            };
+            format!("{what}: {} MiB{all}", bytes_written >> 20)
+        }
+        State::Done { took, size } => {
+            format!("done: {} MiB in {} s", size >> 20, took.as_secs())
+        }
+        State::Error(text) => format!("failed: {text}"),
+    }
 }
 
 async fn firmware(cx: &Context, flags: &Parsed) -> Result {

@@ -23,7 +23,7 @@ pub(super) static COMMAND: Command = Command {
         ("All slots", "board power status"),
         ("Slot 2 off", "board power off -n 2"),
     ],
-    flags: &[],
+    flags: &[FLAGS],
     subcommands: &[&ON, &OFF, &RESET, &STATUS],
     run: None,
 };

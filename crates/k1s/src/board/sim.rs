@@ -8,9 +8,9 @@ use k1s_cli::command::Command;
 use k1s_cli::context::Context;
 use k1s_cli::error::{Error, Result};
 use k1s_cli::flag::{Flag, Parsed};
-use turingpi_sim::{Board, Options, Ssh};
+use turingpi_sim::{Board, Options, Script, Ssh};
 
-use super::access::{chain, no_arguments};
+use super::access::{chain, no_arguments, own};
 
 /// `board sim`.
 pub(super) static COMMAND: Command = Command {
@@ -34,6 +34,10 @@ pub(super) static COMMAND: Command = Command {
         (
             "A daemon that restarts in the middle",
             "board sim --fault restart-at=100000000",
+        ),
+        (
+            "A bad night, the same again as often as you like",
+            "board sim --seed 7 --speed 60",
         ),
     ],
     flags: &[&[
@@ -69,7 +73,24 @@ pub(super) static COMMAND: Command = Command {
             "How fast an eMMC is written; 0 is as fast as it goes.",
         ),
         Flag::text("certificate-file", "File to write its certificate to, PEM."),
-        Flag::each("fault", "What goes wrong; may be repeated."),
+        Flag::each("fault", FAULTS),
+        Flag::text(
+            "fault-script",
+            "File of what goes wrong when, in the board's time since its start. A line each: TIME FAULT, TIME end FAULT, TIME restart (of the daemon), TIME power-cycle, or TIME drop (of connections), as in 90s silent.",
+        ),
+        Flag::text(
+            "seed",
+            "A number from which faults are drawn, the same each time; they are printed. A client that goes on gets over all of them.",
+        ),
+        Flag::text(
+            "listen-plain",
+            "Where plain HTTP is sent to HTTPS, and tells what a board tells without a login.",
+        ),
+        Flag::switch(
+            "loopback-exempt",
+            "Ask clients of this machine for no login, as a real board does with its own.",
+        ),
+        Flag::number("emmc-mib", "32768", "Size of an eMMC."),
     ]],
     subcommands: &[],
     run: Some(|cx, flags| Box::pin(sim(cx, flags))),
@@ -83,6 +104,12 @@ where
     text.parse()
         .map_err(|e| Error::message(format!("--{name}: {text:?}: {e}")))
 }
+
+/// All faults, for the help.
+const FAULTS: &str = "What goes wrong; may be repeated. At byte N of a transfer: lose-tokens-at=N, restart-at=N (the daemon), drop-upload-at=N, \
+     stuck-at=N, stuck-verify-at=N. crc-mismatch: what is read back is not what was written. out-of-memory-after=N transfers. power-unknown. \
+     no-sd-card. garbage: answers that are no JSON. silent: no answers. web-socket-hangs: no live console. never-boots=SLOT. \
+     lingers: a daemon that does not end. settings-lost by the next restart.";
 
 /// What answers SSH unless something else is asked for.
 const SSH: &str = if cfg!(feature = "board-ssh") {
@@ -131,6 +158,25 @@ fn keys(file: &str) -> Result<Vec<String>> {
         .collect())
 }
 
+/// What goes wrong later: as a file says, or as is drawn from a number.
+fn script(flags: &Parsed) -> Result<Script> {
+    let (file, seed) = (flags.text("fault-script"), flags.text("seed"));
+    match (file, seed) {
+        ("", "") => Ok(Script::default()),
+        (file, "") => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| Error::message(format!("cannot read {file}: {e}")))?;
+            text.parse()
+                .map_err(|e| Error::message(format!("{file}: {e}")))
+        }
+        ("", _) => Ok(Script::by_seed(parse(flags, "seed")?)),
+        _ => Err(Error::usage(
+            "--fault-script and --seed exclude each other",
+            flags,
+        )),
+    }
+}
+
 async fn sim(cx: &Context, flags: &Parsed) -> Result {
     no_arguments(flags)?;
     let temporary = match flags.text("dir") {
@@ -163,6 +209,18 @@ async fn sim(cx: &Context, flags: &Parsed) -> Result {
             .faults
             .push(fault.parse().map_err(|e| Error::message(format!("{e}")))?);
     }
+    options.script = script(flags)?;
+    if flags.given("listen-plain") {
+        options.listen_plain = Some(parse(flags, "listen-plain")?);
+    }
+    options.loopback_exempt = flags.on("loopback-exempt");
+    let mib = u64::try_from(flags.number("emmc-mib")).unwrap_or(0);
+    options.emmc_bytes = mib.saturating_mul(1 << 20);
+    // the same board at each start, as far as its clients can tell
+    options.identity = match flags.text("dir") {
+        "" => own("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("board-sim.pem")),
+        dir => Some(PathBuf::from(dir).join("bmc.pem")),
+    };
     options.ssh = ssh(flags.text("ssh"))?;
     options.ssh_listen = parse(flags, "ssh-listen")?;
     let file = flags.text("authorized-keys");
@@ -170,6 +228,7 @@ async fn sim(cx: &Context, flags: &Parsed) -> Result {
         options.authorized_keys = keys(file)?;
     }
     let modules = options.modules;
+    let script = options.script.clone();
     let board = Board::start(options)
         .await
         .map_err(|e| Error::message(chain(&e)))?;
@@ -190,6 +249,12 @@ async fn sim(cx: &Context, flags: &Parsed) -> Result {
         }
     }
     drop(out);
+    if !script.is_empty() {
+        cx.talk(format_args!("what goes wrong:\n{script}"));
+    }
+    if let Some(at) = board.plain_address() {
+        cx.talk(format_args!("plain HTTP on http://{at}"));
+    }
     cx.talk(format_args!(
         "try: TPI_PASSWORD=turing k1s board info --host {}",
         board.url()
@@ -203,4 +268,19 @@ async fn sim(cx: &Context, flags: &Parsed) -> Result {
     }
     board.stop().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_each_fault() {
+        let error = "x".parse::<turingpi_sim::Fault>().unwrap_err().to_string();
+        let (_, list) = error.split_once("no fault: ").unwrap();
+        let list = list.trim_end_matches(" are").replace(" and ", ", ");
+        for form in list.split(", ") {
+            assert!(FAULTS.contains(form), "{form}");
+        }
+    }
 }
