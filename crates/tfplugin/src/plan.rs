@@ -233,15 +233,10 @@ fn replaced(block: &Block, prior: &Value, planned: &Value, at: &Path, out: &mut 
     for (name, nested) in &block.blocks {
         let values = (prior.attribute(name), planned.attribute(name));
         let of = nested.block.value_type();
-        pairs(
-            nested.nesting,
-            &of,
-            values,
-            &at.attribute(name),
-            |(before, after), at| {
-                replaced(&nested.block, before, after, at, out);
-            },
-        );
+        let at = at.attribute(name);
+        replaced_objects(nested.nesting, &of, values, &at, out, |values, at, out| {
+            replaced(&nested.block, values.0, values.1, at, out);
+        });
     }
 }
 
@@ -253,54 +248,59 @@ fn replaced_attributes(
     out: &mut Vec<Path>,
 ) {
     for (name, attribute) in attributes {
-        let (before, after) = (prior.attribute(name), planned.attribute(name));
+        let values = (prior.attribute(name), planned.attribute(name));
         let at = at.attribute(name);
-        if attribute.replaces && !same(&attribute.value_type(), before, after) {
+        if attribute.replaces && !same(&attribute.value_type(), values.0, values.1) {
             out.push(at);
         } else if let Content::Nested(nesting, inner) = &attribute.content {
             let of = Type::object(inner.iter().map(|(n, a)| (n.clone(), a.value_type())));
-            pairs(
-                *nesting,
-                &of,
-                (before, after),
-                &at,
-                |(before, after), at| {
-                    replaced_attributes(inner, before, after, at, out);
-                },
-            );
+            replaced_objects(*nesting, &of, values, &at, out, |values, at, out| {
+                replaced_attributes(inner, values.0, values.1, at, out);
+            });
         }
     }
 }
 
-/// Calls with each object that was there before and what became of it, and where that is: for an element of a set, the set.
-fn pairs(
+/// Looks with `find` at each object that was there before and what became of it.
+fn replaced_objects(
     nesting: Nesting,
     of: &Type,
     (before, after): (&Value, &Value),
     at: &Path,
-    mut with: impl FnMut((&Value, &Value), &Path),
+    out: &mut Vec<Path>,
+    find: impl Fn((&Value, &Value), &Path, &mut Vec<Path>),
 ) {
     match (nesting, before, after) {
-        (Nesting::Single, before, after) => with((before, after), at),
+        (Nesting::Single, before, after) => find((before, after), at, out),
         (Nesting::List, Value::List(before), Value::List(after)) => {
             for (i, pair) in before.iter().zip(after).enumerate() {
-                with(pair, &at.index(i));
+                find(pair, &at.index(i), out);
             }
         }
         (Nesting::Map, Value::Map(before), Value::Map(after)) => {
             for (name, one) in before {
                 if let Some(other) = after.get(name) {
-                    with((one, other), &at.key(name));
+                    find((one, other), &at.key(name), out);
                 }
             }
         }
-        // as many as before: those that changed, whichever became which
+        // as many as before: each that came may be one that went, if that asks for no replacement. Elements of a set have no path.
         (Nesting::Set, Value::List(before), Value::List(after)) if before.len() == after.len() => {
             let lacks = |all: &[Value], one: &Value| !all.iter().any(|other| same(of, one, other));
-            let gone = before.iter().filter(|one| lacks(after, one));
-            let come = after.iter().filter(|one| lacks(before, one));
-            for pair in gone.zip(come) {
-                with(pair, at);
+            let mut gone: Vec<_> = before.iter().filter(|one| lacks(after, one)).collect();
+            for come in after.iter().filter(|one| lacks(before, one)) {
+                let was = gone.iter().position(|gone| {
+                    let mut paths = Vec::new();
+                    find((gone, come), at, &mut paths);
+                    paths.is_empty()
+                });
+                match was {
+                    Some(was) => drop(gone.swap_remove(was)),
+                    None => {
+                        out.push(at.clone());
+                        break;
+                    }
+                }
             }
         }
         _ => {}

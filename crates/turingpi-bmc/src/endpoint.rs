@@ -51,23 +51,24 @@ impl FromStr for Endpoint {
         }
         let host = uri.host().filter(|h| !h.is_empty());
         let host = host.ok_or_else(|| refuse("it has no host"))?;
+        // what is no port is no port for the parser, either
+        let authority = uri.authority().map_or("", |a| a.as_str());
+        let after_host = authority.rsplit(']').next().unwrap_or(authority);
+        let port = match after_host.split_once(':') {
+            None if secure => 443,
+            None => 80,
+            Some((_, digits)) => match digits.parse() {
+                Ok(port @ 1..) => port,
+                _ => return Err(refuse("its port is none: 1 to 65535 are")),
+            },
+        };
         Ok(Self {
             secure,
             host: host
                 .trim_start_matches('[')
                 .trim_end_matches(']')
                 .to_owned(),
-            port: match (uri.port(), uri.port_u16()) {
-                (_, Some(port)) if port > 0 => port,
-                (None, _) if !full.trim_end_matches('/').ends_with(':') => {
-                    if secure {
-                        443
-                    } else {
-                        80
-                    }
-                }
-                _ => return Err(refuse("its port is none: 1 to 65535 are")),
-            },
+            port,
         })
     }
 }
@@ -252,6 +253,7 @@ mod tests {
         check("bmc:", "its port is none");
         check("https://bmc:/", "its port is none");
         check("bmc:8443x", "is not the address");
+        check("[::1]:", "its port is none");
         for secret in [
             "https://root:turing@bmc",
             "root:turing@bmc",

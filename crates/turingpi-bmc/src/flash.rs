@@ -26,6 +26,8 @@ pub use upload::sha256_of_file;
 
 /// How often the state is asked for.
 const POLL: Duration = Duration::from_millis(500);
+/// How soon it is asked for again once the upload is over: what is not read back is done in a moment. Each time twice as late.
+const SOON: Duration = Duration::from_millis(20);
 /// How long a transfer may stand still.
 const STALL: Duration = Duration::from_secs(180);
 /// How long the state may stay what it was before the transfer.
@@ -379,7 +381,12 @@ impl Bmc {
         let mut answered = Instant::now();
         let mut ticks = tokio::time::interval(POLL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pause = POLL;
         loop {
+            if pause < POLL {
+                ticks.reset_after(pause);
+                pause *= 2;
+            }
             tokio::select! {
                 done = &mut sending, if sent.is_none() => {
                     match &done {
@@ -391,8 +398,8 @@ impl Bmc {
                         None => {}
                     }
                     sent = Some(done);
-                    // what became of it is known now
-                    ticks.reset_immediately();
+                    // what became of it is known now, or soon
+                    pause = SOON;
                     continue;
                 }
                 () = cancelled(cancel) => {
