@@ -14,7 +14,7 @@ use http::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE};
 use http::{StatusCode, header};
 use hyper_util::rt::TokioIo;
 use spdy::{Event, Frames, Writer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -235,7 +235,9 @@ async fn open(
     streams: &Streams,
     say: &mpsc::Sender<Said>,
 ) -> Option<(Ids, Coming)> {
-    let ids = (4 * number + 1, 4 * number + 3);
+    // Numbers of streams have 31 bits.
+    let first = number.checked_mul(4).filter(|first| *first < 1 << 31)?;
+    let ids = (first + 1, first + 3);
     let ((error, errors), (data, came)) = (mpsc::channel(4), mpsc::channel(4));
     {
         let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
@@ -327,7 +329,7 @@ async fn pass_on(
 }
 
 /// Writes what is said until nobody says anything, or the connection is lost.
-async fn write(mut said: mpsc::Receiver<Said>, mut io: WriteHalf<Io>) {
+async fn write(mut said: mpsc::Receiver<Said>, mut io: impl AsyncWrite + Unpin) {
     let mut writer = Writer::default();
     while let Some(next) = said.recv().await {
         let mut out = Vec::new();
@@ -359,10 +361,8 @@ async fn write(mut said: mpsc::Receiver<Said>, mut io: WriteHalf<Io>) {
     }
 }
 
-type Io = TokioIo<hyper::upgrade::Upgraded>;
-
 /// Hands over what comes, until the connection ends or cannot be understood.
-async fn read(mut io: ReadHalf<Io>, streams: Streams, say: mpsc::Sender<Said>) {
+async fn read(mut io: impl AsyncRead + Unpin, streams: Streams, say: mpsc::Sender<Said>) {
     let mut frames = Frames::of_server();
     let mut buffer = vec![0; PIECE];
     while let Ok(n @ 1..) = io.read(&mut buffer).await {
@@ -413,4 +413,140 @@ async fn end(streams: &Streams, stream: u32, is_orderly: bool) {
     hand_over(streams, stream, Came::End(is_orderly)).await;
     let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
     streams.remove(&stream);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+
+    /// The other side: what comes, as text.
+    struct Peer {
+        io: DuplexStream,
+        frames: Frames,
+        writer: Writer,
+    }
+
+    impl Peer {
+        async fn say(&mut self, write: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
+            let mut out = Vec::new();
+            write(&mut self.writer, &mut out);
+            self.io.write_all(&out).await.unwrap();
+        }
+
+        /// Reads on until so many things have come.
+        async fn hear(&mut self, count: usize) -> Vec<String> {
+            let mut heard = Vec::new();
+            while heard.len() < count {
+                let byte = [self.io.read_u8().await.unwrap()];
+                if let (_, Some(event)) = self.frames.push(&byte).unwrap() {
+                    heard.push(format!("{event:?}"));
+                }
+            }
+            heard
+        }
+    }
+
+    /// A connection of a client that is passed on to a peer; what is told of trouble.
+    async fn connected() -> (TcpStream, Peer, mpsc::Receiver<String>) {
+        let (ours, io) = duplex(64);
+        let (from_peer, to_peer) = split(ours);
+        let (say, said) = mpsc::channel(16);
+        let (tell, troubles) = mpsc::channel(16);
+        let streams = Streams::default();
+        tokio::spawn(write(said, to_peer));
+        tokio::spawn(read(from_peer, streams.clone(), say.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let ports = Forwarded {
+            local: 1,
+            remote: 80,
+        };
+        let (ids, came) = open(0, ports, &streams, &say).await.unwrap();
+        tokio::spawn(pass_on(stream, ports, ids, came, say, tell));
+        let peer = Peer {
+            io,
+            frames: Frames::of_client(),
+            writer: Writer::default(),
+        };
+        (client, peer, troubles)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_two_streams() {
+        let (mut client, mut peer, mut troubles) = connected().await;
+        let heard = peer.hear(3).await;
+        for (line, stream, kind) in [(&heard[0], 1, "error"), (&heard[1], 3, "data")] {
+            assert!(
+                line.starts_with(&format!("Opened {{ stream: {stream},")),
+                "{line}"
+            );
+            for header in [("streamtype", kind), ("port", "80"), ("requestid", "0")] {
+                assert!(line.contains(&format!("{header:?}")), "{line}");
+            }
+        }
+        assert_eq!(heard[2], "Data { stream: 1, bytes: [], ends: true }");
+        client.write_all(b"?").await.unwrap();
+        assert_eq!(
+            peer.hear(1).await,
+            ["Data { stream: 3, bytes: [63], ends: false }"]
+        );
+        peer.say(|w, out| w.data(3, b"answer", false, out)).await;
+        peer.say(|w, out| w.ping(2, out)).await;
+        let mut said = [0; 6];
+        client.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"answer");
+        assert_eq!(peer.hear(1).await, ["Ping(2)"]);
+        // The client has said all; the other side ends later.
+        client.shutdown().await.unwrap();
+        assert_eq!(
+            peer.hear(1).await,
+            ["Data { stream: 3, bytes: [], ends: true }"]
+        );
+        peer.say(|w, out| {
+            w.data(3, b".", true, out);
+            w.data(1, b"", true, out);
+        })
+        .await;
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b".");
+        drop(peer);
+        assert_eq!(troubles.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn trouble_is_told_and_ends_the_connection() {
+        let (mut client, mut peer, mut troubles) = connected().await;
+        peer.hear(3).await;
+        peer.say(|w, out| {
+            w.data(3, b"", true, out);
+            w.data(1, b"no such port", true, out);
+        })
+        .await;
+        let told = troubles.recv().await;
+        assert_eq!(
+            told.as_deref(),
+            Some("an error occurred forwarding 1 -> 80: no such port")
+        );
+        assert_eq!(client.read(&mut [0; 9]).await.unwrap(), 0);
+        let (mut client, mut peer, mut troubles) = connected().await;
+        peer.hear(3).await;
+        peer.say(|w, out| {
+            w.reset(1, 3, out);
+            w.reset(3, 3, out);
+        })
+        .await;
+        assert!(
+            troubles
+                .recv()
+                .await
+                .unwrap()
+                .ends_with("takes no more connections")
+        );
+        assert_eq!(client.read(&mut [0; 9]).await.unwrap(), 0);
+    }
 }

@@ -205,6 +205,26 @@ fn commands_and_their_codes() {
     assert!(client.said(1).contains("\"message\":\"127\""));
 }
 
+/// What `kubectl exec -i it -- sh` said once, with `echo hi` and the end of its input, torn at each byte.
+#[test]
+fn a_command_of_kubectl_torn_anywhere() {
+    let recorded = include_bytes!("../../../spdy/src/frames/recorded/kubectl-exec.bin");
+    // It goes once it has heard the end: what it says then was not said before.
+    let goes = recorded.len() - 4 * 16;
+    let mut rig = rig();
+    for cut in 0..goes {
+        let mut client = Client::new(&mut rig, &format!("{EXEC}&command=sh"), "v4.channel.k8s.io");
+        client.say(&mut rig, &recorded[..cut]);
+        client.say(&mut rig, &recorded[cut..goes]);
+        assert_eq!(client.replied, [1, 3, 5, 7], "cut at {cut}");
+        assert_eq!(client.said(5), "hi\n|", "cut at {cut}");
+        assert!(client.said(1).ends_with("Success\"}|"), "cut at {cut}");
+        client.say(&mut rig, &recorded[goes..]);
+        client.wait(&mut rig, 100);
+        assert!(client.is_closed && client.reset.is_empty(), "cut at {cut}");
+    }
+}
+
 #[test]
 fn a_shell_reads_until_its_input_ends() {
     let mut rig = rig();
