@@ -7,6 +7,7 @@ use std::sync::Arc;
 use k1s_core::quantity::Quantity;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 
 use super::matching;
@@ -16,7 +17,7 @@ const CONFLICT: &str = "node(s) didn't match PersistentVolume's node affinity";
 const NO_VOLUME: &str = "node(s) didn't find available persistent volumes to bind";
 /// A class whose provisioner never makes a volume.
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
-/// The class of a claim that was given one in the old way.
+/// The class of a claim or volume that was given one in the old way.
 const OLD_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 pub(crate) const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 
@@ -72,6 +73,15 @@ pub(crate) fn claim_names(pod: &Pod) -> impl Iterator<Item = (String, bool)> {
         })
 }
 
+/// Why a claim cannot be the one that a pod brings along.
+pub(crate) fn not_owner(pod: &Pod, claim: &str) -> String {
+    let namespace = pod.namespace().unwrap_or_default();
+    format!(
+        "PVC {namespace}/{claim} was not created for pod {namespace}/{} (pod is not owner)",
+        pod.name_any()
+    )
+}
+
 impl Volumes {
     /// Looks up the claims of a pod.
     ///
@@ -101,6 +111,10 @@ impl Volumes {
             }
             if claim.metadata.deletion_timestamp.is_some() {
                 return Err(format!("persistentvolumeclaim {name:?} is being deleted"));
+            }
+            let is_owner = |owner: &OwnerReference| Some(&owner.uid) == pod.metadata.uid.as_ref();
+            if ephemeral && !claim.owner_references().iter().any(is_owner) {
+                return Err(not_owner(pod, &name));
             }
             if is_exclusive(&claim) {
                 volumes.exclusive.insert(name);
@@ -201,6 +215,13 @@ pub(crate) fn class_of(claim: &PersistentVolumeClaim) -> Option<String> {
     old.or_else(|| claim.spec.as_ref()?.storage_class_name.clone())
 }
 
+/// The class of a volume, of which none is an empty one.
+pub(crate) fn class_of_volume(volume: &PersistentVolume) -> &str {
+    let old = volume.annotations().get(OLD_CLASS);
+    let new = || volume.spec.as_ref()?.storage_class_name.as_ref();
+    old.or_else(new).map_or("", String::as_str)
+}
+
 /// Whether claims of a class wait for a pod.
 pub(crate) fn waits(class: &StorageClass) -> bool {
     class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer")
@@ -222,12 +243,9 @@ fn candidates(
                 claim_ref.name == claim.metadata.name
                     && claim_ref.namespace == claim.metadata.namespace
             });
-        let of_class = volume
-            .spec
-            .as_ref()
-            .and_then(|s| s.storage_class_name.as_deref())
-            .unwrap_or_default();
-        of_claim && of_class == class && crate::cluster::volume_fit::fits(claim, volume)
+        of_claim
+            && class_of_volume(volume) == class
+            && crate::cluster::volume_fit::fits(claim, volume)
     });
     volumes.sort_by_key(|volume| (capacity(volume), volume.name_any()));
     volumes

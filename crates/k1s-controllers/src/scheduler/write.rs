@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the scheduler writes: bindings, conditions of pods, preemptions, the volumes that it chose, events.
 
+use std::collections::HashMap;
+
 use k8s_openapi::api::core::v1::{
     Binding, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod,
 };
@@ -21,6 +23,9 @@ use crate::workload::pod::with_condition;
 /// Events that wait to be written; more are dropped.
 const WAITING_EVENTS: usize = 10_000;
 
+/// Pods of which it is remembered what was told of them; then all are forgotten.
+const REMEMBERED_PODS: usize = 1_000;
+
 /// Writes for the scheduler.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -36,9 +41,23 @@ impl Writer {
             controller: NAME.to_owned(),
             instance: Some(format!("{NAME}-k1s")),
         };
-        let recorder = Recorder::new(client.clone(), reporter);
+        let of = client.clone();
         let write = async move {
+            // An event repeats one of the same state of the pod alone; what is said of another state is another event.
+            let mut recorders: HashMap<String, (Option<String>, Recorder)> = HashMap::new();
             while let Some((event, regarding)) = notes.recv().await {
+                if recorders.len() >= REMEMBERED_PODS {
+                    recorders.clear();
+                }
+                let fresh = || Recorder::new(of.clone(), reporter.clone());
+                let state = regarding.resource_version.clone();
+                let uid = regarding.uid.clone().unwrap_or_default();
+                let (known, recorder) = recorders
+                    .entry(uid)
+                    .or_insert_with(|| (state.clone(), fresh()));
+                if *known != state {
+                    (*known, *recorder) = (state, fresh());
+                }
                 // An event is talk: one that cannot be written is lost.
                 if let Err(error) = recorder.publish(&event, &regarding).await {
                     tracing::debug!(%error, "event");
@@ -60,8 +79,12 @@ impl Writer {
             action: action.to_owned(),
             secondary: None,
         };
+        let regarding = ObjectReference {
+            resource_version: pod.pod.resource_version(),
+            ..pod.pod.object_ref(&())
+        };
         // A full channel loses events, as a full broadcaster of Kubernetes does.
-        let _ = self.events.try_send((event, pod.pod.object_ref(&())));
+        let _ = self.events.try_send((event, regarding));
     }
 
     /// A node as it is now, if it is there.

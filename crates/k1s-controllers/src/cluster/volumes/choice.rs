@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::ResourceExt as _;
 
 use crate::cluster::volume_fit::{fits, requested};
-use crate::scheduler::volumes::{capacity, class_of};
+use crate::scheduler::volumes::{capacity, class_of, class_of_volume};
 
 /// Whether a volume is reserved for somebody.
 pub(super) fn is_reserved(volume: &PersistentVolume) -> bool {
@@ -28,14 +28,6 @@ pub(super) fn is_reserved_for(volume: &PersistentVolume, claim: &PersistentVolum
                     .as_ref()
                     .is_none_or(|uid| uid.is_empty() || Some(uid) == claim.metadata.uid.as_ref())
         })
-}
-
-fn class_of_volume(volume: &PersistentVolume) -> &str {
-    volume
-        .spec
-        .as_ref()
-        .and_then(|s| s.storage_class_name.as_deref())
-        .unwrap_or_default()
 }
 
 /// Why a volume is not what a claim that names it asks for, in kube-controller-manager's words; its labels are not asked.

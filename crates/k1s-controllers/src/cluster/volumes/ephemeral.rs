@@ -10,6 +10,7 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use crate::cache::{Cache, Queue};
 use crate::error::{Error, Refusal as _, Result, message};
 use crate::recorder::Recorder;
+use crate::scheduler::volumes::not_owner;
 use crate::setup::Setup;
 
 struct Context {
@@ -96,10 +97,7 @@ async fn bring(context: &Context, pod: &Pod, volume: &Volume) -> Result {
         {
             return Ok(());
         }
-        return Err(Error::Object(format!(
-            "PVC {namespace}/{name} was not created for pod {namespace}/{} (pod is not owner)",
-            pod.name_any()
-        )));
+        return Err(Error::Object(not_owner(pod, &name)));
     }
     let mut metadata = template.metadata.clone().unwrap_or_default();
     metadata.name = Some(name.clone());

@@ -67,6 +67,10 @@ pub(super) fn manage(places: &[Place], surges: bool) -> Plan {
                     running.push(pod);
                 }
             }
+            if surges && running.is_empty() && placement.should_run {
+                // Those that are on their way out are replaced before they are gone.
+                plan.create.push(place.node.clone());
+            }
             let surplus = if surges {
                 surplus_of_surge(&running)
             } else {
@@ -82,14 +86,17 @@ pub(super) fn manage(places: &[Place], surges: bool) -> Plan {
     plan
 }
 
-/// The oldest pod of either template may stay: the old one until the new one is available.
+/// The oldest pod of either template may stay: the old one for as long as it is ready and the new one is not available.
 fn surplus_of_surge<'a>(running: &[&'a State]) -> Vec<&'a State> {
     if running.len() <= 1 {
         return Vec::new();
     }
     let new = running.iter().position(|pod| pod.updated);
     let old = running.iter().position(|pod| !pod.updated);
-    let is_replaced = new.is_some_and(|n| running[n].available);
+    let is_replaced = match (new, old) {
+        (Some(new), Some(old)) => running[new].available || !running[old].ready,
+        _ => false,
+    };
     let stays = |n: usize| Some(n) == new || Some(n) == old && !is_replaced;
     running
         .iter()
@@ -139,22 +146,41 @@ pub(super) fn roll(places: &[Place], max_surge: i32, max_unavailable: i32) -> Pl
             .extend(going.map(|pod| (pod.name.clone(), Why::Surplus)));
         return plan;
     }
-    let (mut surging, mut candidates) = (0, Vec::new());
+    let (mut surging, mut available) = (0, 0);
+    let (mut candidates, mut leaving) = (Vec::new(), Vec::new());
     for place in with_pods {
-        match pair(place) {
-            None => surging += 1,
-            Some((_, None)) => {}
-            Some((None, Some(old))) if old.available => candidates.push(place.node.clone()),
-            Some((None, Some(_))) => plan.create.push(place.node.clone()),
-            Some((Some(new), Some(old))) if new.available => {
+        let Some((new, old)) = pair(place) else {
+            surging += 1;
+            continue;
+        };
+        available += i32::from(old.or(new).is_some_and(|pod| pod.available));
+        match (new, old) {
+            (_, None) => {}
+            (Some(new), Some(old)) if new.available => {
                 plan.delete.push((old.name.clone(), Why::Surplus));
             }
-            Some((Some(_), Some(_))) => surging += 1,
+            (Some(_), Some(_)) => surging += 1,
+            (None, Some(old)) => match (is_wanted(place), old.available) {
+                (true, true) => candidates.push(place.node.clone()),
+                (true, false) => plan.create.push(place.node.clone()),
+                (false, true) => leaving.push((old.name.clone(), Why::Surplus)),
+                (false, false) => plan.delete.push((old.name.clone(), Why::Surplus)),
+            },
         }
     }
+    // Where none is wanted any more, one goes only when as many as are wanted are available elsewhere.
+    let wanted = places.iter().filter(|place| is_wanted(place)).count();
+    let spare = available - i32::try_from(wanted).unwrap_or(i32::MAX);
+    plan.delete.extend(leaving.into_iter().take(count(spare)));
     plan.create
         .extend(candidates.into_iter().take(count(max_surge - surging)));
     plan
+}
+
+fn is_wanted(place: &Place) -> bool {
+    place
+        .placement
+        .is_some_and(|placement| placement.should_run)
 }
 
 /// The numbers of a status.
@@ -265,8 +291,12 @@ mod tests {
 
     #[test]
     fn a_surge_has_two_for_a_while() {
-        let all = places(&["aP", "aA", "aPP", "aa", "aaA"]);
-        check(&manage(&all, true), &[], &["10", "22", "31", "40", "41"]);
+        let all = places(&["aP", "aA", "aPP", "aa", "aaA", "pP", "T", "tF", "~t", "pp"]);
+        check(
+            &manage(&all, true),
+            &["n6", "n7"],
+            &["10", "22", "31", "40", "41", "50", "71", "91"],
+        );
     }
 
     #[test]
@@ -291,6 +321,9 @@ mod tests {
             (&["aP", "a"], 1, 0, &[], &[]),
             (&["aA", "a"], 1, 0, &["n1"], &["00"]),
             (&["p", "a"], 1, 0, &["n0", "n1"], &[]),
+            (&["~p", "a"], 1, 0, &["n1"], &["00"]),
+            (&["~a", "A"], 1, 0, &[], &["00"]),
+            (&["~a", "P"], 1, 0, &[], &[]),
         ];
         for (letters, surge, unavailable, create, delete) in cases {
             check(
