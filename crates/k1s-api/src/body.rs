@@ -130,14 +130,18 @@ fn next_frame(pieces: &mut VecDeque<Bytes>) -> Option<Bytes> {
     if first.len() >= FRAME_BYTES || pieces.is_empty() {
         return Some(first);
     }
-    let mut frame = BytesMut::with_capacity(FRAME_BYTES);
-    frame.extend_from_slice(&first);
-    while let Some(next) = pieces.front() {
-        if frame.len() + next.len() > FRAME_BYTES {
+    // Room for what the frame will have and no more: most lists are short, and frames wait for clients.
+    let (mut bytes, mut count) = (first.len(), 0);
+    for next in pieces.iter() {
+        if bytes + next.len() > FRAME_BYTES {
             break;
         }
-        frame.extend_from_slice(next);
-        pieces.pop_front();
+        (bytes, count) = (bytes + next.len(), count + 1);
+    }
+    let mut frame = BytesMut::with_capacity(bytes);
+    frame.extend_from_slice(&first);
+    for next in pieces.drain(..count) {
+        frame.extend_from_slice(&next);
     }
     Some(frame.freeze())
 }

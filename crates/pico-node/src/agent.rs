@@ -322,11 +322,10 @@ impl Agent {
             return;
         }
         // Where the response has no other end, this is its end.
-        let complete = self.connections[n].parser.finish().is_ok()
-            && self.connections[n]
-                .exchange
-                .as_ref()
-                .is_some_and(|e| e.head.is_some());
+        let complete = self.connections[n]
+            .exchange
+            .as_mut()
+            .is_some_and(|e| e.head.is_some() && e.parser.finish().is_ok());
         if complete {
             self.end(slot, now, runtime);
         }
@@ -345,15 +344,14 @@ impl Agent {
         self.counters.received += bytes.len() as u64;
         let mut rest = bytes;
         loop {
-            let connection = &mut self.connections[n];
-            if connection.exchange.is_none() {
+            let Some(exchange) = &mut self.connections[n].exchange else {
                 if !rest.is_empty() {
                     // Nobody asked.
                     self.fail(slot, now);
                 }
                 return;
-            }
-            let event = connection.parser.push(rest);
+            };
+            let event = exchange.parser.push(rest);
             let (used, event) = match event {
                 Ok(found) => found,
                 Err(_) => return self.fail(slot, now),

@@ -10,110 +10,110 @@ const PRESSURE: u64 = 85;
 /// Below this share it is over: between the two nothing changes.
 const RELIEF: u64 = 80;
 
-#[derive(Debug, Clone, Copy)]
-struct Condition {
-    kind: &'static str,
+/// What never changes of a condition.
+struct Kind {
+    name: &'static str,
+    /// The status of a node that begins to run.
     status: bool,
-    since: Option<Wall>,
     /// Reason and message when true, and when false.
     words: [(&'static str, &'static str); 2],
 }
 
-/// All conditions of a node.
-#[derive(Debug, Clone)]
-pub(crate) struct Conditions([Condition; 7]);
+const fn kind(
+    name: &'static str,
+    status: bool,
+    yes: (&'static str, &'static str),
+    no: (&'static str, &'static str),
+) -> Kind {
+    Kind {
+        name,
+        status,
+        words: [yes, no],
+    }
+}
+
+static KINDS: [Kind; 7] = [
+    kind(
+        "Ready",
+        true,
+        ("KubeletReady", "pico-node is ready"),
+        (
+            "SafeMode",
+            "the board has crashed again and again: it starts no containers for ten minutes",
+        ),
+    ),
+    kind(
+        "MemoryPressure",
+        false,
+        (
+            "KubeletHasInsufficientMemory",
+            "more than 85 % of the SRAM is in use",
+        ),
+        ("KubeletHasSufficientMemory", "SRAM is available"),
+    ),
+    kind(
+        "DiskPressure",
+        false,
+        (
+            "KubeletHasDiskPressure",
+            "more than 85 % of the flash is in use",
+        ),
+        ("KubeletHasNoDiskPressure", "flash is available"),
+    ),
+    kind(
+        "PIDPressure",
+        false,
+        ("KubeletHasInsufficientPID", ""),
+        (
+            "KubeletHasSufficientPID",
+            "containers are no processes here",
+        ),
+    ),
+    kind(
+        "NetworkUnavailable",
+        false,
+        ("LinkDown", ""),
+        ("LinkUp", "the node reaches the API"),
+    ),
+    kind(
+        "EmbeddedWorkload",
+        true,
+        ("FlashOnlyRegistry", "images are those in the node's flash"),
+        ("", ""),
+    ),
+    kind(
+        "OCICompatible",
+        false,
+        ("", ""),
+        (
+            "NoContainerRuntime",
+            "only embedded container images run here",
+        ),
+    ),
+];
 
 const READY: usize = 0;
 const MEMORY: usize = 1;
 const DISK: usize = 2;
 
-const fn condition(
-    kind: &'static str,
+#[derive(Debug, Clone, Copy)]
+struct Condition {
     status: bool,
-    yes: (&'static str, &'static str),
-    no: (&'static str, &'static str),
-) -> Condition {
-    Condition {
-        kind,
-        status,
-        since: None,
-        words: [yes, no],
-    }
+    since: Option<Wall>,
 }
 
-impl Default for Conditions {
-    fn default() -> Self {
-        Self([
-            condition(
-                "Ready",
-                true,
-                ("KubeletReady", "pico-node is ready"),
-                ("KubeletNotReady", "pico-node is not ready"),
-            ),
-            condition(
-                "MemoryPressure",
-                false,
-                (
-                    "KubeletHasInsufficientMemory",
-                    "more than 85 % of the SRAM is in use",
-                ),
-                ("KubeletHasSufficientMemory", "SRAM is available"),
-            ),
-            condition(
-                "DiskPressure",
-                false,
-                (
-                    "KubeletHasDiskPressure",
-                    "more than 85 % of the flash is in use",
-                ),
-                ("KubeletHasNoDiskPressure", "flash is available"),
-            ),
-            condition(
-                "PIDPressure",
-                false,
-                ("KubeletHasInsufficientPID", ""),
-                (
-                    "KubeletHasSufficientPID",
-                    "containers are no processes here",
-                ),
-            ),
-            condition(
-                "NetworkUnavailable",
-                false,
-                ("LinkDown", ""),
-                ("LinkUp", "the node reaches the API"),
-            ),
-            condition(
-                "EmbeddedWorkload",
-                true,
-                ("FlashOnlyRegistry", "images are those in the node's flash"),
-                ("", ""),
-            ),
-            condition(
-                "OCICompatible",
-                false,
-                ("", ""),
-                (
-                    "NoContainerRuntime",
-                    "only embedded container images run here",
-                ),
-            ),
-        ])
-    }
-}
+/// All conditions of a node, in the order of their kinds.
+#[derive(Debug, Clone)]
+pub(crate) struct Conditions([Condition; KINDS.len()]);
 
 impl Conditions {
-    /// Those of a node that begins to run, in safe mode or as usual.
+    /// Those of a node that begins to run, in safe mode or as usual: it is only in safe mode that it is not ready.
     pub(crate) fn new(is_safe_mode: bool) -> Self {
-        let mut new = Self::default();
-        if is_safe_mode {
-            let ready = &mut new.0[READY];
-            ready.status = false;
-            ready.words[1] = (
-                "SafeMode",
-                "the board has crashed again and again: it starts no containers for ten minutes",
-            );
-        }
+        let mut new = Self(KINDS.each_ref().map(|kind| Condition {
+            status: kind.status,
+            since: None,
+        }));
+        new.0[READY].status = !is_safe_mode;
         new
     }
 
@@ -143,8 +143,8 @@ impl Conditions {
     pub(crate) fn adopt(&mut self, node: &Value) {
         for known in node.list(&["status", "conditions"]) {
             let status = known.text(&["status"]) == "True";
-            for ours in &mut self.0 {
-                if ours.kind == known.text(&["type"])
+            for (kind, ours) in KINDS.iter().zip(&mut self.0) {
+                if kind.name == known.text(&["type"])
                     && ours.status == status
                     && known.text(&["status"]) != "Unknown"
                 {
@@ -169,10 +169,10 @@ impl Conditions {
     }
 
     pub(crate) fn write(&self, now: Wall, out: &mut Array<'_>) {
-        for condition in &self.0 {
-            let (reason, message) = condition.words[usize::from(!condition.status)];
+        for (kind, condition) in KINDS.iter().zip(&self.0) {
+            let (reason, message) = kind.words[usize::from(!condition.status)];
             out.object(|o| {
-                o.text("type", condition.kind);
+                o.text("type", kind.name);
                 o.text("status", if condition.status { "True" } else { "False" });
                 o.display("lastHeartbeatTime", now);
                 o.display("lastTransitionTime", condition.since.unwrap_or(now));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn pressure_has_hysteresis_and_transition_times_follow_the_status() {
-        let mut conditions = Conditions::default();
+        let mut conditions = Conditions::new(false);
         let at = |s: u64| Wall::from_unix_ms(s * 1000);
         conditions.settle(at(0));
         let usage = |percent| Usage {

@@ -39,6 +39,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Exchange<P> {
     pub(crate) purpose: P,
+    pub(crate) parser: ResponseParser,
     pub(crate) head: Option<Head>,
     pub(crate) reader: Option<Reader>,
     pub(crate) answer: Option<Value>,
@@ -51,7 +52,6 @@ pub(crate) struct Exchange<P> {
 #[derive(Debug)]
 pub(crate) struct Connection<P> {
     pub(crate) phase: Phase,
-    pub(crate) parser: ResponseParser,
     /// Boxed, because most connections wait most of the time.
     pub(crate) exchange: Option<Box<Exchange<P>>>,
     order: Option<Order>,
@@ -71,7 +71,6 @@ impl<P> Connection<P> {
     pub(crate) fn new() -> Self {
         Self {
             phase: Phase::Down { retry_at: 0 },
-            parser: ResponseParser::default(),
             exchange: None,
             order: None,
             order_since: 0,
@@ -129,7 +128,6 @@ impl<P> Connection<P> {
     pub(crate) fn connected(&mut self) {
         if matches!(self.phase, Phase::Connecting { .. }) {
             self.phase = Phase::Up;
-            self.parser = ResponseParser::default();
             self.reconnects += u32::from(self.ever);
             self.ever = true;
         }
@@ -157,6 +155,7 @@ impl<P> Connection<P> {
         (self.out, self.sent) = (text.into_bytes(), 0);
         self.exchange = Some(Box::new(Exchange {
             purpose,
+            parser: ResponseParser::default(),
             head: None,
             reader: None,
             answer: None,
@@ -206,7 +205,6 @@ impl<P> Connection<P> {
     fn drop_it(&mut self, retry_at: Ms, now: Ms, close: bool) -> Option<Box<Exchange<P>>> {
         self.phase = Phase::Down { retry_at };
         self.proven = false;
-        self.parser = ResponseParser::default();
         (self.out, self.sent) = (Vec::new(), 0);
         if close {
             self.give(Order::Close, now);

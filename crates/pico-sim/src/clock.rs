@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Packets between a board and its SNTP server.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Poll, ready};
 
 use pico_node::PACKET;
+use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 /// A socket for the questions of one board, opened with the first one.
@@ -28,15 +31,14 @@ impl TimeSocket {
             return std::future::pending().await;
         };
         // One byte more than an answer may have shows one that is longer.
-        let mut buffer = vec![0; PACKET + 1];
-        match socket.recv_from(&mut buffer).await {
-            Ok((n, from)) => {
-                buffer.truncate(n);
-                Some((from, buffer))
-            }
-            // Nobody listens there: that is no answer either.
-            Err(_) => None,
-        }
+        poll_fn(|cx| {
+            let mut buffer = [0; PACKET + 1];
+            let mut buffer = ReadBuf::new(&mut buffer);
+            let from = ready!(socket.poll_recv_from(cx, &mut buffer));
+            // If nobody listens there, that is no answer either.
+            Poll::Ready(from.ok().map(|from| (from, buffer.filled().to_vec())))
+        })
+        .await
     }
 }
 

@@ -16,6 +16,7 @@ mod node;
 mod pool;
 mod runtime;
 mod serving;
+mod shared;
 mod simulation;
 mod trouble;
 

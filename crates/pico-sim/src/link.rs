@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_channel::mpsc;
+use futures_util::SinkExt as _;
 use pico_node::Slot;
 use pico_node::backoff::Random;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::api::Api;
+use crate::shared::SharedLink;
 use crate::trouble::Troubles;
 
 /// What a link does to what it carries.
@@ -61,21 +64,59 @@ pub(crate) struct Event {
     pub(crate) news: News,
 }
 
-/// A connection as its board has it. It ends when this is dropped.
-pub(crate) struct Connection {
+/// Where a connection tells its board what comes.
+pub(crate) struct Board {
+    pub(crate) slot: Slot,
     pub(crate) number: u32,
-    pub(crate) out: mpsc::Sender<Bytes>,
-    task: JoinHandle<()>,
+    pub(crate) events: mpsc::Sender<Event>,
 }
 
-impl Connection {
-    /// Of a task that moves its bytes.
-    pub(crate) fn of(number: u32, out: mpsc::Sender<Bytes>, task: JoinHandle<()>) -> Self {
-        Self { number, out, task }
+impl Board {
+    /// Tells it once there is room. Says whether the board is still there.
+    pub(crate) async fn tell(&mut self, news: News) -> bool {
+        let event = Event {
+            slot: self.slot,
+            number: self.number,
+            news,
+        };
+        self.events.send(event).await.is_ok()
     }
 }
 
-impl Drop for Connection {
+/// A connection as its board has it. It ends when this is dropped.
+pub(crate) enum Connection {
+    /// One whose bytes a task moves.
+    Own(Carrier),
+    /// A share in others.
+    Shared(Box<SharedLink>),
+}
+
+impl Connection {
+    /// Says something on it. Says how many bytes were taken: a link that is full takes none.
+    pub(crate) fn say(&mut self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Own(carrier) => {
+                let taken = carrier.out.try_send(Bytes::copy_from_slice(bytes));
+                taken.map_or(0, |()| bytes.len())
+            }
+            Self::Shared(link) => link.say(bytes),
+        }
+    }
+
+    /// Whether it is the one whose news have this number.
+    pub(crate) fn is(&self, number: u32) -> bool {
+        matches!(self, Self::Own(carrier) if carrier.number == number)
+    }
+}
+
+/// A task that moves bytes.
+pub(crate) struct Carrier {
+    pub(crate) number: u32,
+    pub(crate) out: tokio::sync::mpsc::Sender<Bytes>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Drop for Carrier {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -84,38 +125,32 @@ impl Drop for Connection {
 /// Begins a connection of its own to the API, and moves bytes untouched.
 pub(crate) fn connect(
     api: Arc<Api>,
-    slot: Slot,
-    number: u32,
-    events: mpsc::Sender<Event>,
+    mut board: Board,
     faults: watch::Receiver<Faults>,
     dice: Random,
     troubles: Arc<Troubles>,
 ) -> Connection {
-    let (out, from_board) = mpsc::channel(4);
+    let number = board.number;
+    let (out, from_board) = tokio::sync::mpsc::channel(4);
     let task = tokio::task::spawn_local(async move {
-        let tell = |news| {
-            let event = Event { slot, number, news };
-            let events = events.clone();
-            async move { events.send(event).await.is_ok() }
-        };
-        let carried = carry(&api, from_board, faults, dice, &troubles, &tell).await;
+        let carried = carry(&api, from_board, faults, dice, &troubles, &mut board).await;
         if carried.is_ok() {
-            tell(News::Down).await;
+            board.tell(News::Down).await;
         }
     });
-    Connection { number, out, task }
+    Connection::Own(Carrier { number, out, task })
 }
 
 /// The board has gone.
 struct Gone;
 
-async fn carry<F: Future<Output = bool>>(
+async fn carry(
     api: &Api,
-    mut from_board: mpsc::Receiver<Bytes>,
+    mut from_board: tokio::sync::mpsc::Receiver<Bytes>,
     mut faults: watch::Receiver<Faults>,
     mut dice: Random,
     troubles: &Troubles,
-    tell: &impl Fn(News) -> F,
+    board: &mut Board,
 ) -> Result<(), Gone> {
     let check = |up: bool| if up { Ok(()) } else { Err(Gone) };
     if faults.borrow().cut {
@@ -133,7 +168,7 @@ async fn carry<F: Future<Output = bool>>(
         }
     };
     let (mut read, mut write) = tokio::io::split(stream);
-    check(tell(News::Up).await)?;
+    check(board.tell(News::Up).await)?;
     // As large as a small board's window.
     let mut buffer = vec![0; 2048];
     loop {
@@ -158,7 +193,7 @@ async fn carry<F: Future<Output = bool>>(
                     if !pass(n, &mut faults, &mut dice).await? {
                         return Ok(());
                     }
-                    check(tell(News::Bytes(Bytes::copy_from_slice(&buffer[..n]))).await)?;
+                    check(board.tell(News::Bytes(Bytes::copy_from_slice(&buffer[..n]))).await)?;
                 }
                 _ => return Ok(()),
             },
@@ -201,19 +236,4 @@ async fn pass(
             return Err(Gone);
         }
     }
-}
-
-/// Begins a connection that shares HTTP/2 with those of other boards: what the board says is understood here, and
-/// said again.
-pub(crate) fn share(
-    pool: std::rc::Rc<crate::pool::Pool>,
-    slot: Slot,
-    number: u32,
-    events: mpsc::Sender<Event>,
-) -> Connection {
-    let (out, from_board) = mpsc::channel(4);
-    let task = tokio::task::spawn_local(async move {
-        pool.serve(from_board, slot, number, events).await;
-    });
-    Connection { number, out, task }
 }

@@ -2,18 +2,22 @@
 //! One simulated node: a board, its agent, and the loop that a firmware has as well.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_channel::mpsc;
+use futures_util::StreamExt as _;
 use pico_board::{Board as _, Clock as _, Profile, Reset as _, ResetReason};
 use pico_eci::PublicKey;
 use pico_flash::FlashFile;
 use pico_node::backoff::Random;
 use pico_node::{Agent, Config, Hardware, Kinds, Order, SLOTS, Slot};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Api;
@@ -26,6 +30,7 @@ use crate::matrix::{LedMatrix, MODULES};
 use crate::pool::Pool;
 use crate::runtime::{self, SimRuntime};
 use crate::serving::{self, Inbound};
+use crate::shared::SharedLink;
 use crate::trouble::Troubles;
 
 /// How a board reaches the API.
@@ -131,105 +136,145 @@ const PORT_AGAIN_MS: u64 = 10_000;
 /// How many have registered, for whoever waits for all of them.
 pub(crate) type ReadyCount = Rc<dyn Fn()>;
 
-pub(crate) async fn run(
+/// A board that is to be switched on.
+pub(crate) struct Plan {
+    pub(crate) options: NodeOptions,
+    pub(crate) flash: FlashFile,
+    pub(crate) asked: mpsc::Receiver<Ask>,
+    /// After how many milliseconds it is switched on.
+    pub(crate) delay: u64,
+}
+
+/// A board whatever becomes of its power.
+struct Node {
     options: NodeOptions,
-    flash: FlashFile,
-    uplink: Uplink,
-    mut asked: mpsc::Receiver<Ask>,
-    on_ready: ReadyCount,
-) {
-    let mut board = SimBoard::new(options.profile, options.id);
-    let mut random = Random::new(match options.seed {
-        Some(seed) => seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ options.id,
-        None => {
-            let mut seed = [0; 8];
-            // Without randomness two runs look alike, which is no harm here.
-            let _ = getrandom::fill(&mut seed);
-            u64::from_le_bytes(seed)
+    asked: mpsc::Receiver<Ask>,
+    runtime: SimRuntime,
+    random: Random,
+    /// Names of the images in flash.
+    images: Vec<String>,
+    faults: watch::Sender<Faults>,
+    strain: Strain,
+}
+
+impl Node {
+    /// Nothing here waits: what is moved into a future is in it twice, and there are thousands of these.
+    fn new(plan: Box<Plan>) -> Self {
+        let Plan {
+            options,
+            flash,
+            asked,
+            ..
+        } = *plan;
+        let mut board = SimBoard::new(options.profile, options.id);
+        let mut random = Random::new(match options.seed {
+            Some(seed) => seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ options.id,
+            None => {
+                let mut seed = [0; 8];
+                // Without randomness two runs look alike, which is no harm here.
+                let _ = getrandom::fill(&mut seed);
+                u64::from_le_bytes(seed)
+            }
+        });
+        if options.seed.is_some() {
+            board.entropy = BoardEntropy::Seeded(Random::new(random.number()));
         }
-    });
-    if options.seed.is_some() {
-        board.entropy = BoardEntropy::Seeded(Random::new(random.number()));
+        let has_file = flash.has_file();
+        let mut runtime = runtime::new(board, flash, &options.trusted);
+        // What a blank flash is given is known; it is not opened before it is needed.
+        let images = if has_file {
+            runtime.images().unwrap_or_else(|error| {
+                eprintln!("error: the flash of {}: {error}", options.name);
+                Vec::new()
+            })
+        } else {
+            runtime::images().into_iter().map(str::to_owned).collect()
+        };
+        let (faults, faults_seen) = watch::channel(Faults::default());
+        if let Some(registry) = &options.registry {
+            let fetcher = Fetcher::new(registry.clone(), faults_seen);
+            runtime.fetch_with(Box::new(fetcher));
+        }
+        Self {
+            options,
+            asked,
+            runtime,
+            random,
+            images,
+            faults,
+            strain: Strain::default(),
+        }
     }
-    let has_file = flash.has_file();
-    let mut runtime = runtime::new(board, flash, &options.trusted);
-    // What a blank flash is given is known; it is not opened before it is needed.
-    let mut images = if has_file {
-        runtime.images().unwrap_or_else(|error| {
-            eprintln!("error: the flash of {}: {error}", options.name);
-            Vec::new()
-        })
-    } else {
-        runtime::images().into_iter().map(str::to_owned).collect()
-    };
-    let (faults, faults_seen) = watch::channel(Faults::default());
-    if let Some(registry) = &options.registry {
-        let fetcher = Fetcher::new(registry.clone(), faults_seen.clone());
-        runtime.fetch_with(Box::new(fetcher));
+
+    /// Starts the firmware.
+    fn agent(&mut self, uplink: &Uplink, port: u16) -> Agent {
+        let runtime = &mut self.runtime;
+        let crashes = runtime.boot();
+        if self.options.watchdog
+            && let Err(error) = runtime.start_watchdog(WATCHDOG_MS)
+        {
+            eprintln!("error: the watchdog of {}: {error}", self.options.name);
+        }
+        Agent::new(
+            Config {
+                crashes,
+                reset: runtime.board.reset().reason(),
+                images: self.images.clone(),
+                boot_id: self.random.number(),
+                ..config(&self.options, uplink, port, runtime.storage_bytes())
+            },
+            runtime.board.clock().monotonic_ms(),
+        )
     }
+
+    /// What is not in flash is lost.
+    fn restart(&mut self, reason: ResetReason) {
+        self.runtime.board.restart(reason);
+        self.runtime.restart();
+        if let Some(flash) = self.runtime.flash() {
+            flash.chip().power_on();
+        }
+        self.strain.arm(&mut self.runtime);
+    }
+}
+
+/// Runs a board until nobody can ask for it any more.
+pub(crate) async fn run(plan: Box<Plan>, uplink: Uplink, on_ready: ReadyCount) {
+    let mut node = Node::new(plan);
     let (inbound_to_us, mut inbound) = mpsc::channel(4);
-    let port = match &options.serve {
+    let port = match &node.options.serve {
         Some(identity) => serving::listen(inbound_to_us.clone(), identity)
             .await
             .unwrap_or_else(|error| {
-                options
+                node.options
                     .troubles
                     .say(format!("a board has no kubelet port: {error}"));
                 0
             }),
         None => 0,
     };
-    let mut strain = Strain::default();
     let mut told_ready = false;
     loop {
-        let crashes = runtime.boot();
-        if options.watchdog
-            && let Err(error) = runtime.start_watchdog(WATCHDOG_MS)
-        {
-            eprintln!("error: the watchdog of {}: {error}", options.name);
-        }
-        let agent = Agent::new(
-            Config {
-                crashes,
-                reset: runtime.board.reset().reason(),
-                images: images.clone(),
-                boot_id: random.number(),
-                ..config(&options, &uplink, port, runtime.storage_bytes())
-            },
-            runtime.board.clock().monotonic_ms(),
-        );
         let mut life = Life {
-            agent,
-            runtime: &mut runtime,
+            agent: node.agent(&uplink, port),
+            node: &mut node,
             connections: [const { None }; SLOTS],
             number: 0,
             uplink: &uplink,
-            faults: &faults,
-            faults_seen: &faults_seen,
             port,
             served: Vec::new(),
             listening: BTreeMap::new(),
             inbound_to_us: &inbound_to_us,
-            strain: &mut strain,
-            random: &mut random,
-            troubles: &options.troubles,
             time: TimeSocket::default(),
             is_hung: false,
         };
         let on_ready: Option<&dyn Fn()> = if told_ready { None } else { Some(&*on_ready) };
         told_ready = true;
-        let end = life.live(&mut asked, &mut inbound, on_ready).await;
+        let end = life.live(&mut inbound, on_ready).await;
         // Those that were pulled meanwhile are in flash.
-        images.clone_from(&life.agent.config().images);
+        life.node.images.clone_from(&life.agent.config().images);
         match end {
-            End::Reset(reason) => {
-                runtime.board.restart(reason);
-                runtime.restart();
-                if let Some(flash) = runtime.flash() {
-                    flash.chip().power_on();
-                }
-                strain.arm(&mut runtime);
-            }
+            End::Reset(reason) => node.restart(reason),
             End::Forgotten => return,
         }
     }
@@ -315,20 +360,15 @@ impl Strain {
 /// A board between two cuts of its power.
 struct Life<'a> {
     agent: Agent,
-    runtime: &'a mut SimRuntime,
+    node: &'a mut Node,
     connections: [Option<Connection>; SLOTS],
     number: u32,
     uplink: &'a Uplink,
-    faults: &'a watch::Sender<Faults>,
-    faults_seen: &'a watch::Receiver<Faults>,
     port: u16,
     served: Vec<serving::Peer>,
     /// The ports of containers and Services; for one that cannot be listened on, when that is tried again.
     listening: BTreeMap<u16, Result<serving::Listener, u64>>,
     inbound_to_us: &'a mpsc::Sender<Inbound>,
-    strain: &'a mut Strain,
-    random: &'a mut Random,
-    troubles: &'a Arc<Troubles>,
     time: TimeSocket,
     /// Whether the firmware does nothing any more.
     is_hung: bool,
@@ -336,40 +376,40 @@ struct Life<'a> {
 
 impl Life<'_> {
     fn now(&self) -> u64 {
-        self.runtime.board.clock().monotonic_ms()
+        self.node.runtime.board.clock().monotonic_ms()
     }
 
     /// Borrows itself: what is moved into a future is in it twice, and there are thousands of these.
     async fn live(
         &mut self,
-        asked: &mut mpsc::Receiver<Ask>,
         inbound: &mut mpsc::Receiver<Inbound>,
         mut on_ready: Option<&dyn Fn()>,
     ) -> End {
         let (events_to_us, mut events) = mpsc::channel::<Event>(4);
         loop {
             if self.is_hung {
-                match self.hang(asked).await {
+                match self.hang().await {
                     Some(end) => return end,
                     None => continue,
                 }
             }
             let now = self.now();
-            let deadline = self.agent.poll(now, self.runtime);
-            match self.strain.bear(self.runtime) {
+            let deadline = self.agent.poll(now, &mut self.node.runtime);
+            match self.node.strain.bear(&mut self.node.runtime) {
                 // What it was about to say is lost with it.
                 None => return End::Reset(ResetReason::PowerOn),
                 Some(Duration::ZERO) => {}
                 Some(busy) => sleep(busy).await,
             }
             if self.agent.is_followed() {
-                self.agent.follow(now, self.runtime);
+                self.agent.follow(now, &mut self.node.runtime);
             }
             self.listen(now);
             self.carry_out(&events_to_us);
             if let Some((server, packet)) = self.agent.datagram(now) {
                 // One that is lost is asked again.
-                let _ = self.time.send(server, &packet).await;
+                // Boxed, because it is seldom.
+                let _ = Box::pin(self.time.send(server, &packet)).await;
             }
             self.serve(now);
             if self.agent.is_ready()
@@ -379,6 +419,7 @@ impl Life<'_> {
             }
             let deadline = if self.agent.is_asked() { now } else { deadline };
             let wait = self
+                .node
                 .runtime
                 .board
                 .clock()
@@ -386,7 +427,7 @@ impl Life<'_> {
             // In this order, for runs that are to be the same; none starves, because all that has come is taken below.
             tokio::select! {
                 biased;
-                ask = asked.recv() => match ask {
+                ask = self.node.asked.next() => match ask {
                     None => return End::Forgotten,
                     Some(ask) => if let Some(reason) = self.answer(ask) {
                         return End::Reset(reason);
@@ -396,10 +437,11 @@ impl Life<'_> {
                     let now = self.now();
                     self.agent.datagram_received(from, &bytes, now);
                 },
-                event = events.recv() => if let Some(event) = event {
+                event = events.next() => if let Some(event) = event {
                     self.hear(event);
                 },
-                visit = inbound.recv() => if let Some(visit) = visit {
+                (slot, news) = next_news(&mut self.connections) => self.heard(slot, news),
+                visit = inbound.next() => if let Some(visit) = visit {
                     self.visited(visit);
                 },
                 () = sleep_until(Instant::now() + wait) => {}
@@ -421,8 +463,8 @@ impl Life<'_> {
     }
 
     /// Does nothing until the watchdog resets the board, if one runs. What is done to the board from outside is done.
-    async fn hang(&mut self, asked: &mut mpsc::Receiver<Ask>) -> Option<End> {
-        let resets_at = self.runtime.board.system.resets_at();
+    async fn hang(&mut self) -> Option<End> {
+        let resets_at = self.node.runtime.board.system.resets_at();
         let watchdog = async {
             match resets_at {
                 Some(at) => sleep_until(at).await,
@@ -431,7 +473,7 @@ impl Life<'_> {
         };
         tokio::select! {
             () = watchdog => Some(End::Reset(ResetReason::Watchdog)),
-            ask = asked.recv() => match ask {
+            ask = self.node.asked.next() => match ask {
                 None => Some(End::Forgotten),
                 Some(ask) => self.answer(ask).map(End::Reset),
             },
@@ -445,33 +487,27 @@ impl Life<'_> {
             match self.agent.order(slot) {
                 Some(Order::Close) => self.connections[n] = None,
                 Some(Order::Dial(to)) => {
-                    self.number += 1;
-                    let (number, events) = (self.number, events.clone());
-                    let connection = backend::connect(to, slot, number, events, self.faults_seen);
-                    self.connections[n] = Some(connection);
+                    let faults = self.node.faults.subscribe();
+                    let board = self.next(slot, events);
+                    self.connections[n] = Some(backend::connect(to, board, &faults));
                 }
                 Some(Order::Connect) => {
-                    self.number += 1;
-                    let events = events.clone();
-                    let connection = match self.uplink {
+                    self.connections[n] = Some(match self.uplink {
                         Uplink::Direct(api) => link::connect(
                             api.clone(),
-                            slot,
-                            self.number,
-                            events,
-                            self.faults_seen.clone(),
-                            Random::new(self.random.number()),
-                            self.troubles.clone(),
+                            self.next(slot, events),
+                            self.node.faults.subscribe(),
+                            Random::new(self.node.random.number()),
+                            self.node.options.troubles.clone(),
                         ),
                         Uplink::Shared(pool, _) => {
-                            link::share(pool.clone(), slot, self.number, events)
+                            Connection::Shared(Box::new(SharedLink::new(pool.clone())))
                         }
-                    };
-                    self.connections[n] = Some(connection);
+                    });
                 }
                 None => {}
             }
-            let Some(connection) = &self.connections[n] else {
+            let Some(connection) = &mut self.connections[n] else {
                 continue;
             };
             let bytes = self.agent.outgoing(slot);
@@ -479,30 +515,42 @@ impl Life<'_> {
                 continue;
             }
             // A full link takes nothing; the loop comes by again when it says something or time passes.
-            if connection
-                .out
-                .try_send(Bytes::copy_from_slice(bytes))
-                .is_ok()
-            {
-                let n = bytes.len();
-                self.agent.sent(slot, n);
+            let taken = connection.say(bytes);
+            if taken > 0 {
+                self.agent.sent(slot, taken);
             }
         }
     }
 
-    fn hear(&mut self, event: Event) {
-        let n = usize::from(event.slot.0);
-        let is_current = self.connections.get(n).and_then(Option::as_ref);
-        if is_current.is_none_or(|connection| connection.number != event.number) {
-            return;
+    /// What the next connection in a slot tells us with.
+    fn next(&mut self, slot: Slot, events: &mpsc::Sender<Event>) -> link::Board {
+        self.number += 1;
+        link::Board {
+            slot,
+            number: self.number,
+            events: events.clone(),
         }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let connection = self.connections.get(usize::from(event.slot.0));
+        let connection = connection.and_then(Option::as_ref);
+        if connection.is_some_and(|connection| connection.is(event.number)) {
+            self.heard(event.slot, event.news);
+        }
+    }
+
+    fn heard(&mut self, slot: Slot, news: News) {
         let now = self.now();
-        match event.news {
-            News::Up => self.agent.connected(event.slot),
-            News::Bytes(bytes) => self.agent.received(event.slot, &bytes, now, self.runtime),
+        match news {
+            News::Up => self.agent.connected(slot),
+            News::Bytes(bytes) => {
+                self.agent
+                    .received(slot, &bytes, now, &mut self.node.runtime);
+            }
             News::Down => {
-                self.connections[n] = None;
-                self.agent.disconnected(event.slot, now, self.runtime);
+                self.connections[usize::from(slot.0)] = None;
+                self.agent.disconnected(slot, now, &mut self.node.runtime);
             }
         }
     }
@@ -514,15 +562,15 @@ impl Life<'_> {
                 let seen = Seen {
                     name: self.agent.config().name.clone(),
                     is_ready: self.agent.is_ready(),
-                    panel: self.runtime.board.panel.clone(),
-                    matrix: self.runtime.board.matrix.clone(),
+                    panel: self.node.runtime.board.panel.clone(),
+                    matrix: self.node.runtime.board.matrix.clone(),
                     pods: self
                         .agent
                         .pod_names()
                         .into_iter()
                         .map(|(namespace, name)| format!("{namespace}/{name}"))
                         .collect(),
-                    faults: *self.faults.borrow(),
+                    faults: *self.node.faults.borrow(),
                     counters: self.agent.counters(),
                     port: self.port,
                 };
@@ -545,7 +593,7 @@ impl Life<'_> {
     }
 
     fn undergo(&mut self, deed: Deed) -> Result<(), String> {
-        let panel = &mut self.runtime.board.panel;
+        let panel = &mut self.node.runtime.board.panel;
         match deed {
             Deed::Drive(pin, level) => panel
                 .drive(pin, level)
@@ -563,7 +611,7 @@ impl Life<'_> {
             }
             Deed::Link(faults) => match self.uplink {
                 Uplink::Direct(_) => {
-                    self.faults.send_replace(faults);
+                    self.node.faults.send_replace(faults);
                     Ok(())
                 }
                 Uplink::Shared(..) => {
@@ -571,16 +619,16 @@ impl Life<'_> {
                 }
             },
             Deed::CutEvery(operations) => {
-                self.strain.cut_every = operations;
-                self.strain.arm(self.runtime);
+                self.node.strain.cut_every = operations;
+                self.node.strain.arm(&mut self.node.runtime);
                 Ok(())
             }
             Deed::SlowFlash(ms) => {
-                self.strain.flash_ms = ms;
+                self.node.strain.flash_ms = ms;
                 Ok(())
             }
             Deed::Drift(ppm) => {
-                self.runtime.board.drift(ppm);
+                self.node.runtime.board.drift(ppm);
                 Ok(())
             }
             Deed::PowerCycle | Deed::BrownOut | Deed::Hang => Ok(()),
@@ -600,7 +648,7 @@ impl Life<'_> {
                     self.served.push(peer);
                 }
             }
-            Inbound::Bytes(id, bytes) => self.agent.served(id, &bytes, now, self.runtime),
+            Inbound::Bytes(id, bytes) => self.agent.served(id, &bytes, now, &mut self.node.runtime),
             Inbound::Closed(id) => {
                 self.agent.served_closed(id);
                 self.served.retain(|peer| peer.id != id);
@@ -646,7 +694,10 @@ impl Life<'_> {
                 if peer.out.try_send(Bytes::copy_from_slice(bytes)).is_err() {
                     break;
                 }
-                if self.agent.served_sent(peer.id, n, now, self.runtime) {
+                if self
+                    .agent
+                    .served_sent(peer.id, n, now, &mut self.node.runtime)
+                {
                     closed.push(peer.id);
                     break;
                 }
@@ -657,5 +708,61 @@ impl Life<'_> {
             self.agent.served_closed(id);
             self.served.retain(|peer| peer.id != id);
         }
+    }
+}
+
+/// What a connection that is shared says next, and in which slot it is.
+fn next_news(connections: &mut [Option<Connection>; SLOTS]) -> impl Future<Output = (Slot, News)> {
+    poll_fn(move |cx| {
+        for (slot, connection) in (0..).map(Slot).zip(connections.iter_mut()) {
+            if let Some(Connection::Shared(link)) = connection
+                && let Poll::Ready(news) = link.poll_news(cx)
+            {
+                return Poll::Ready((slot, news));
+            }
+        }
+        Poll::Pending
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten thousand boards wait most of the time: what only some of them need now and then is boxed, and costs the others
+    /// nothing. The rest of a board is its agent, of which `pico-node` has such a test of its own.
+    #[test]
+    fn the_task_of_a_board_is_small() {
+        let (_orders, asked) = mpsc::channel(1);
+        let plan = Plan {
+            options: NodeOptions {
+                name: "pico-0".to_owned(),
+                profile: &pico_board::PICO_W,
+                id: 1,
+                pins_map: None,
+                kinds: Kinds::NONE,
+                time_server: None,
+                watchdog: false,
+                trusted: Arc::new([]),
+                seed: None,
+                registry: None,
+                troubles: Arc::default(),
+                serve: None,
+            },
+            flash: FlashFile::without_file(pico_board::PICO_W.flash_bytes, 1),
+            asked,
+            delay: 0,
+        };
+        let api = Arc::new(Api {
+            wire: crate::Wire::Tcp("127.0.0.1".to_owned(), 443),
+            authority: "127.0.0.1".to_owned(),
+            base: String::new(),
+            tls: None,
+            authorization: String::new(),
+        });
+        let task = run(Box::new(plan), Uplink::Direct(api), Rc::new(|| {}));
+        let beside = size_of_val(&task) - size_of::<Agent>();
+        assert!(beside <= 3000, "{beside} bytes beside the agent");
+        assert!(size_of::<SharedLink>() <= 128);
     }
 }

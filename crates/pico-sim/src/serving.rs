@@ -8,6 +8,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
+use futures_channel::mpsc::Sender;
+use futures_util::SinkExt as _;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
@@ -197,7 +199,7 @@ impl Drop for Listener {
 }
 
 /// Listens on any free port of loopback, with TLS, for the node itself; returns the port.
-pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>, identity: &Identity) -> io::Result<u16> {
+pub(crate) async fn listen(to_node: Sender<Inbound>, identity: &Identity) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
     let door = identity.door.clone();
@@ -206,7 +208,7 @@ pub(crate) async fn listen(to_node: mpsc::Sender<Inbound>, identity: &Identity) 
 }
 
 /// Listens on a container's port of loopback.
-pub(crate) fn listen_on(port: u16, to_node: mpsc::Sender<Inbound>) -> io::Result<Listener> {
+pub(crate) fn listen_on(port: u16, to_node: Sender<Inbound>) -> io::Result<Listener> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
@@ -216,7 +218,7 @@ pub(crate) fn listen_on(port: u16, to_node: mpsc::Sender<Inbound>) -> io::Result
 
 async fn accept(
     listener: TcpListener,
-    to_node: mpsc::Sender<Inbound>,
+    to_node: Sender<Inbound>,
     port: Option<u16>,
     door: Option<Door>,
 ) {
@@ -231,16 +233,16 @@ async fn accept(
             continue;
         };
         let id = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let (to_node, door) = (to_node.clone(), door.clone());
+        let (mut to_node, door) = (to_node.clone(), door.clone());
         tokio::task::spawn_local(async move {
             // How it ends is of no interest but to the node, which is told so.
             let _ = match door {
-                None => connection(stream, id, port, false, &to_node).await,
+                None => connection(stream, id, port, false, &mut to_node).await,
                 Some(door) => match timeout(HANDSHAKE, door.acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let (_, session) = stream.get_ref();
                         let is_trusted = door.trusts(session.peer_certificates());
-                        connection(stream, id, port, is_trusted, &to_node).await
+                        connection(stream, id, port, is_trusted, &mut to_node).await
                     }
                     _ => return,
                 },
@@ -255,7 +257,7 @@ async fn connection<S: AsyncRead + AsyncWrite>(
     id: u32,
     port: Option<u16>,
     is_trusted: bool,
-    to_node: &mpsc::Sender<Inbound>,
+    to_node: &mut Sender<Inbound>,
 ) -> io::Result<()> {
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     let (out, mut from_node) = mpsc::channel::<Bytes>(4);

@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_channel::mpsc;
+use futures_util::SinkExt as _;
 use pico_board::Profile;
 use pico_eci::PublicKey;
-use pico_flash::FlashFile;
 use pico_node::Kinds;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
 
 use crate::api::Api;
 use crate::fetcher::{Registries, Registry};
-use crate::node::{self, Ask, Deed, NodeOptions, Seen, Uplink};
+use crate::node::{self, Ask, Deed, NodeOptions, Plan, Seen, Uplink};
 use crate::pool::Pool;
 use crate::serving::Clients;
 use crate::trouble::Troubles;
@@ -98,7 +99,7 @@ pub struct Simulation {
 /// long as what they do in it. The boards are off when what [`Boards::run`] returns is dropped.
 pub struct Boards {
     handle: Handle,
-    shares: Vec<Share>,
+    plans: Vec<Plan>,
     api: Arc<Api>,
     shared: bool,
 }
@@ -118,15 +119,6 @@ struct Ready {
     changed: Notify,
 }
 
-/// A board that a thread is to run.
-struct Share {
-    node: NodeOptions,
-    flash: FlashFile,
-    asked: mpsc::Receiver<Ask>,
-    /// After how many milliseconds it is switched on.
-    delay: u64,
-}
-
 impl Simulation {
     /// Switches the boards on.
     ///
@@ -140,10 +132,10 @@ impl Simulation {
         let boards = Boards::new(api, options)?;
         let handle = boards.handle.clone();
         let stop = Arc::new(Notify::new());
-        let mut parts: Vec<Vec<Share>> = Vec::new();
+        let mut parts: Vec<Vec<Plan>> = Vec::new();
         parts.resize_with(threads, Vec::new);
-        for (n, share) in boards.shares.into_iter().enumerate() {
-            parts[n % threads].push(share);
+        for (n, plan) in boards.plans.into_iter().enumerate() {
+            parts[n % threads].push(plan);
         }
         // all of them before a board runs: boards take what files may still be opened
         let runtimes = parts
@@ -158,11 +150,11 @@ impl Simulation {
             .into_iter()
             .zip(runtimes)
             .enumerate()
-            .map(|(n, (shares, runtime))| {
+            .map(|(n, (plans, runtime))| {
                 let stop = stop.clone();
                 let part = Boards {
                     handle: handle.clone(),
-                    shares,
+                    plans,
                     api: boards.api.clone(),
                     shared: boards.shared,
                 };
@@ -242,7 +234,7 @@ impl Boards {
         let trusted: Arc<[PublicKey]> = options.trusted.clone().into();
         let mut boards = HashMap::new();
         let mut names = Vec::new();
-        let mut shares = Vec::new();
+        let mut plans = Vec::new();
         for n in 0..options.nodes {
             let name = format!("{}{n}", options.prefix);
             let (to_board, asked) = mpsc::channel(1);
@@ -268,8 +260,8 @@ impl Boards {
                 .map(|directory| directory.join(format!("{name}.flash")));
             let flash = runtime::flash(options.profile, node.id, file.as_deref())?;
             let delay = options.spread_ms * n as u64 / options.nodes.max(1) as u64;
-            shares.push(Share {
-                node,
+            plans.push(Plan {
+                options: node,
                 flash,
                 asked,
                 delay,
@@ -284,7 +276,7 @@ impl Boards {
                 ready: Arc::new(Ready::default()),
                 troubles,
             },
-            shares,
+            plans,
             api: Arc::new(api),
             shared: options.shared,
         })
@@ -305,18 +297,19 @@ impl Boards {
         } else {
             Uplink::Direct(self.api)
         };
-        for share in self.shares {
+        for plan in self.plans {
+            let plan = Box::new(plan);
             let uplink = uplink.clone();
             let ready = self.handle.ready.clone();
             local.spawn_local(async move {
-                if share.delay > 0 {
-                    tokio::time::sleep(Duration::from_millis(share.delay)).await;
+                if plan.delay > 0 {
+                    tokio::time::sleep(Duration::from_millis(plan.delay)).await;
                 }
                 let on_ready = Rc::new(move || {
                     ready.count.fetch_add(1, Ordering::Relaxed);
                     ready.changed.notify_waiters();
                 });
-                node::run(share.node, share.flash, uplink, share.asked, on_ready).await;
+                node::run(plan, uplink, on_ready).await;
             });
         }
         // The boards end with their orders, which the handles hold.
@@ -359,7 +352,8 @@ impl Handle {
     /// Looks at a board; `None` if there is none of this name.
     pub async fn look(&self, name: &str) -> Option<Seen> {
         let (to, answer) = oneshot::channel();
-        self.boards.get(name)?.send(Ask::Look(to)).await.ok()?;
+        let mut board = self.boards.get(name)?.clone();
+        board.send(Ask::Look(to)).await.ok()?;
         answer.await.ok()
     }
 
@@ -370,7 +364,7 @@ impl Handle {
     pub async fn act(&self, name: &str, deed: Deed) -> Result<(), String> {
         let missing = || format!("there is no board {name:?}");
         let (to, answer) = oneshot::channel();
-        let board = self.boards.get(name).ok_or_else(missing)?;
+        let mut board = self.boards.get(name).ok_or_else(missing)?.clone();
         board.send(Ask::Do(deed, to)).await.map_err(|_| missing())?;
         answer.await.map_err(|_| missing())?
     }

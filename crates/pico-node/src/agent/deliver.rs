@@ -2,6 +2,7 @@
 //! Carries the presses of Ingresses to their backends: containers of this node, or endpoints elsewhere.
 
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -78,12 +79,12 @@ impl Agent {
         let route = courier.fresh(&rule, now);
         // What is known is better than nothing.
         let route = route.or_else(|| courier.known(&rule).filter(|_| !reaches_api));
-        courier.current = Some(Delivery {
+        courier.current = Some(Box::new(Delivery {
             rule,
             stage: Stage::Service { is_asked: false },
             until: now + PRESS_MS,
             route: None,
-        });
+        }));
         if let Some(route) = route {
             self.take_route(route, now);
         }

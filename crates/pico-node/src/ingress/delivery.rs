@@ -4,6 +4,7 @@
 //! One press is under way at a time. The Service is asked for when a press needs it and remembered for a while; what
 //! was remembered also serves when the API cannot be reached.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -124,7 +125,8 @@ pub(crate) struct Delivery {
 /// Carries one press after another.
 #[derive(Debug, Default)]
 pub(crate) struct Courier {
-    pub(crate) current: Option<Delivery>,
+    /// Boxed, because most nodes carry none.
+    pub(crate) current: Option<Box<Delivery>>,
     routes: Vec<Route>,
     /// Which endpoint is asked next.
     turn: usize,
