@@ -7,6 +7,7 @@ mod hostile;
 mod links;
 mod power;
 mod pulls;
+mod shared;
 mod shelf;
 mod time;
 mod world;

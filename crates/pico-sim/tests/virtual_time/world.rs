@@ -11,9 +11,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header::DATE};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use k1s_api::Identity;
 use pico_node::time::Wall;
 use pico_sim::{Api, Boards, Deed, Faults, Handle, Options, Seen, Wire};
@@ -83,7 +83,7 @@ pub(crate) fn live<F: Future>(
         .unwrap();
     runtime.block_on(async {
         let world = World::new();
-        let boards = Boards::new(world.server(), &options).unwrap();
+        let boards = Boards::new(world.server(options.shared), &options).unwrap();
         let handle = boards.handle();
         tokio::select! {
             biased;
@@ -106,8 +106,8 @@ impl World {
         }
     }
 
-    /// The API as boards know it: each connection is served by hyper on the other end of a pipe.
-    fn server(&self) -> Api {
+    /// The API as boards know it: each connection is served by hyper on the other end of a pipe, with HTTP/2 where boards share it.
+    fn server(&self, is_shared: bool) -> Api {
         let world = self.clone();
         let connect = move || {
             world.dialled.fetch_add(1, Ordering::Relaxed);
@@ -121,11 +121,19 @@ impl World {
                     let world = world.clone();
                     async move { world.answer(request).await }
                 });
+                let server = TokioIo::new(server);
                 // How it ends is the board's business.
+                if is_shared {
+                    let _ = http2::Builder::new(TokioExecutor::new())
+                        .auto_date_header(false)
+                        .serve_connection(server, service)
+                        .await;
+                    return;
+                }
                 let _ = http1::Builder::new()
                     .auto_date_header(false)
                     .header_read_timeout(None)
-                    .serve_connection(TokioIo::new(server), service)
+                    .serve_connection(server, service)
                     .await;
             });
             Ok(board)
