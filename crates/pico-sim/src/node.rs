@@ -748,6 +748,7 @@ mod tests {
                 registry: None,
                 troubles: Arc::default(),
                 serve: None,
+                open_metrics: false,
             },
             flash: FlashFile::without_file(pico_board::PICO_W.flash_bytes, 1),
             asked,
