@@ -69,18 +69,20 @@ impl Boards {
             k1s_cli::kubeconfig::load(&kubeconfig.display().to_string()).map_err(reach::plain)?;
         let flags = Parsed::parse(vec![k1s_cli::context::FLAGS], &[])?;
         let access = loaded.access(&flags).map_err(reach::plain)?;
+        let directory = place::default_directory()?;
+        private_file::directory(&directory)?;
+        let socket = directory.join("pico.sock");
         let simulation = Simulation::start(
             reach::api(&access)?,
             &Options {
                 nodes,
+                place: socket.display().to_string(),
                 client_authorities: access.authority.clone(),
                 ..sim::defaults()
             },
         )
         .context("cannot start threads for the boards")?;
-        let directory = place::default_directory()?;
-        private_file::directory(&directory)?;
-        let control = control::Control::open(&directory.join("pico.sock"), simulation.handle())?;
+        let control = control::Control::open(&socket, simulation.handle())?;
         Ok(Self {
             _simulation: simulation,
             _control: control,

@@ -33,6 +33,8 @@ pub struct Options {
     pub nodes: usize,
     /// What their names begin with; a number follows.
     pub prefix: String,
+    /// Where they stand: boards of one name at two places are two boards.
+    pub place: String,
     /// The board.
     pub profile: &'static Profile,
     /// Whether boards share HTTP/2 connections instead of having their own.
@@ -70,6 +72,7 @@ impl Default for Options {
         Self {
             nodes: 1,
             prefix: "pico-".to_owned(),
+            place: String::new(),
             profile: &pico_board::PICO_W,
             shared: false,
             pins_map: None,
@@ -195,10 +198,11 @@ impl Drop for Simulation {
     }
 }
 
-/// The number of a board is that of its name: the same board has the same one in every run.
-fn identity(name: &str) -> u64 {
+/// The number of a board is that of its place and its name: the same board has the same one in every run, and of two with one name
+/// at two places one finds the name taken.
+fn identity(place: &str, name: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in name.bytes() {
+    for byte in place.bytes().chain(name.bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
     }
     hash
@@ -239,7 +243,7 @@ impl Boards {
             let name = format!("{}{n}", options.prefix);
             let (to_board, asked) = mpsc::channel(1);
             let node = NodeOptions {
-                id: identity(&name),
+                id: identity(&options.place, &name),
                 name: name.clone(),
                 profile: options.profile,
                 pins_map: options.pins_map.clone(),

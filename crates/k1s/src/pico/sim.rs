@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -196,7 +197,7 @@ fn options(flags: &Parsed, client_authorities: Vec<u8>) -> Result<Options> {
     };
     let trusted = match flags.text("trust") {
         "" => Vec::new(),
-        path => pico_oci::files::public_keys(std::path::Path::new(path))
+        path => pico_oci::files::public_keys(Path::new(path))
             .with_context(|| format!("--trust {path:?}"))?,
     };
     let prefix = flags.text("name-prefix");
@@ -215,6 +216,7 @@ fn options(flags: &Parsed, client_authorities: Vec<u8>) -> Result<Options> {
     Ok(Options {
         nodes,
         prefix: prefix.to_owned(),
+        place: place(flags, flash_dir.as_deref())?,
         profile,
         shared,
         pins_map,
@@ -232,9 +234,7 @@ fn options(flags: &Parsed, client_authorities: Vec<u8>) -> Result<Options> {
             plain_http: flags.on("plain-http"),
             credentials: match flags.text("registry-config") {
                 "" => Credentials::default(),
-                path => {
-                    Credentials::read(std::path::Path::new(path)).context("--registry-config")?
-                }
+                path => Credentials::read(Path::new(path)).context("--registry-config")?,
             },
         })),
         // Ten thousand ports that nobody asks are not opened.
@@ -247,6 +247,17 @@ fn options(flags: &Parsed, client_authorities: Vec<u8>) -> Result<Options> {
             ),
         },
     })
+}
+
+/// Where the boards stand: in their directory, or where they are asked; a seed is a place of its own, for its runs are to be the same.
+fn place(flags: &Parsed, flash_dir: Option<&Path>) -> Result<String> {
+    let socket = super::socket(flags)?;
+    let place = match flags.text("seed") {
+        "" => std::path::absolute(flash_dir.unwrap_or(&socket))
+            .context("cannot say where the boards stand")?,
+        _ => return Ok(String::new()),
+    };
+    Ok(place.display().to_string())
 }
 
 fn kinds(text: &str) -> Result<Kinds> {
