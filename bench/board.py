@@ -5,10 +5,10 @@
     cargo build --release -p k1s && bench/board.py target/release/k1s [MIB]
 
 The image is a sparse file (4096 MiB if not said otherwise), and what is zeros stays a hole on the simulated eMMC: no room is taken. What
-is timed is the upload: from the start of the transfer to the moment at which the client knows that it is written. The peak of memory is
-the client's own, not the simulator's. Linux only: it reads /proc.
+is timed is the upload: from the start of the transfer to the moment at which the client knows that it is written. The peak of memory and
+the time of the processor are the client's own, not the simulator's. Linux only: it reads /proc.
 """
-import json, os, subprocess, sys, tempfile, time, threading, urllib.parse
+import json, os, resource, subprocess, sys, tempfile, time, threading, urllib.parse
 
 if len(sys.argv) not in (2, 3):
     sys.exit(__doc__)
@@ -27,6 +27,19 @@ def peak(process):
             pass
         time.sleep(0.02)
     return most / 1024
+
+
+def ended():
+    """Seconds of the processor of all clients that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def so_far(process):
+    """Seconds of the processor of one that runs."""
+    with open(f"/proc/{process.pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def watched(process, result):
@@ -50,17 +63,17 @@ with tempfile.TemporaryDirectory() as directory:
         def by_k1s():
             process = subprocess.Popen([K1S, "board", "flash", "-n", "1", "-i", image, "--skip-crc", "--progress", "plain"], env=env,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            memory = []
+            memory, before = [], ended()
             thread = threading.Thread(target=watched, args=(process, memory))
             thread.start()
             first, begun = time.monotonic(), None
             for line in process.stderr:
                 if begun is None and line.startswith("writing"):
-                    begun = time.monotonic()
+                    begun, read = time.monotonic(), so_far(process)
             assert process.wait() == 0
             end = time.monotonic()
             thread.join()
-            return end - begun, memory[0], begun - first
+            return end - begun, memory[0], begun - first, ended() - before - read
 
         def by_curl():
             token = json.loads(curl(f"{url}/api/bmc/authenticate", "-d", '{"username":"root","password":"turing"}'))["id"]
@@ -68,20 +81,23 @@ with tempfile.TemporaryDirectory() as directory:
             begun = time.monotonic()
             query = urllib.parse.urlencode({"opt": "set", "type": "flash", "node": 1, "file": "image.raw", "length": MIB << 20})
             handle = json.loads(curl("-H", session, f"{url}/api/bmc?{query}&skip_crc"))["handle"]
+            before = ended()
             process = subprocess.Popen(["curl", "-skS", "--fail-with-body", "-H", session, "-F", f"file=@{image};type=application/octet-stream",
                                         f"{url}/api/bmc/upload/{handle}"], stdout=sys.stderr)
             memory = peak(process)
             assert process.wait() == 0
+            worked = ended() - before
             while "Done" not in (state := curl("-H", session, f"{url}/api/bmc?opt=get&type=flash")):
                 assert "Error" not in state, state
                 time.sleep(0.02)
-            return time.monotonic() - begun, memory, 0
+            return time.monotonic() - begun, memory, 0, worked
 
         runs = [(by_curl(), by_k1s()) for _ in range(3)]
         for n, name in enumerate(["curl", "k1s board flash"]):
-            took, memory, reading = min(run[n] for run in runs)
+            took, _, reading, _ = min(run[n] for run in runs)
+            worked = min(run[n][3] for run in runs) * 1024 / MIB
             before = f", after {reading:.1f} s of reading it for its sum" if reading else ""
-            print(f"{name:<16} {MIB / took:7.0f} MiB/s, {max(run[n][1] for run in runs):5.1f} MB resident{before}")
+            print(f"{name:<16} {MIB / took:7.0f} MiB/s, {max(run[n][1] for run in runs):5.1f} MB resident, {worked:.2f} s of the processor a GiB{before}")
         ratios = sorted(run[0][0] / run[1][0] for run in runs)
         print("k1s against curl, in turns: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
     finally:

@@ -47,17 +47,25 @@ fn made() -> Result<(String, String), rcgen::Error> {
 /// The certificate and the key of a file; made where there is none.
 fn kept(file: &Path) -> Result<(String, String), Box<dyn std::error::Error + Send + Sync>> {
     const KEY: &str = "-----BEGIN PRIVATE KEY-----";
-    if let Some(bytes) = private_file::read(file)? {
+    let found = match private_file::read(file) {
+        Err(e @ private_file::Error::TooOpen { .. }) => return Err(e.into()),
+        // where it cannot be read it cannot be kept, which is said below
+        found => found.ok().flatten(),
+    };
+    if let Some(bytes) = found {
         let text = String::from_utf8(bytes)?;
         let at = text.find(KEY).ok_or("it has no private key")?;
         let (certificate, key) = text.split_at(at);
         return Ok((certificate.to_owned(), key.to_owned()));
     }
     let (certificate, key) = made()?;
-    if let Some(dir) = file.parent() {
-        private_file::directory(dir)?;
+    let kept = file.parent().map_or(Ok(()), private_file::directory);
+    let kept =
+        kept.and_then(|()| private_file::write(file, format!("{certificate}{key}").as_bytes()));
+    // a board without a place for it is another one at its next start, and a board all the same
+    if let Err(e) = kept {
+        log::warn!("the certificate is not kept: {e}");
     }
-    private_file::write(file, format!("{certificate}{key}").as_bytes())?;
     Ok((certificate, key))
 }
 
@@ -74,6 +82,8 @@ mod tests {
         assert_eq!(first, second);
         assert!(!first.contains("PRIVATE"), "{first}");
         assert_ne!(tls(None).unwrap().0, first);
+        // below a file there is no place
+        assert!(tls(Some(&file.join("b/bmc.pem"))).is_ok());
         for wrong in ["", "no PEM", "-----BEGIN PRIVATE KEY-----\nno base64\n"] {
             private_file::write(&file, wrong.as_bytes()).unwrap();
             assert!(tls(Some(&file)).is_err(), "{wrong:?}");
