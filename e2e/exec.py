@@ -22,7 +22,7 @@ import time
 
 import websocket
 from kubernetes import client, config
-from kubernetes.stream import stream
+from kubernetes.stream import portforward, stream
 
 k1s, kubectl, kubeconfig, node = sys.argv[1:5]
 others = sys.argv[5:]
@@ -263,6 +263,16 @@ def ports_of_a_container():
     kube("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, service]}))
     kube("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
     ports_are_forwarded([*BOTH.values(), *([other, "--kubeconfig", kubeconfig] for other in others)])
+    # The Python client has channels of a WebSocket, as kube-rs has.
+    ports = portforward(core.connect_get_namespaced_pod_portforward, "web", "default", ports="18080")
+    socket = ports.socket(18080)
+    socket.settimeout(60)
+    socket.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    said = b""
+    while piece := socket.recv(4096):
+        said += piece
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n") and said.endswith(b"off\n"), said
+    assert ports.error(18080) is None, ports.error(18080)
     for words, why in [(["pod/absent", ":80"], "pod is not running"), (["pod/web", ":no"], "Pod 'web' does not have a named port 'no'"),
                        (["svc/web", ":81"], "Service web does not have a service port 81")]:
         expect(["port-forward", *words], (1, "", why))

@@ -332,7 +332,7 @@ async fn commands_are_handed_on_to_the_kubelet() {
 async fn forward(api: &Api, path: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
     let mut request = Request::builder()
         .method("GET")
-        .uri(format!("{PODS}/{path}/portforward"))
+        .uri(format!("{PODS}/{}", path.replacen('?', "/portforward?", 1)))
         .header("connection", "Upgrade")
         .extension(Identity::admin());
     for (name, value) in headers {
@@ -361,7 +361,7 @@ async fn ports_are_forwarded_by_the_kubelet() {
         ("sec-websocket-version", "13"),
         ("sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io"),
     ];
-    let (code, headers, said) = forward(&api, "on-pinned", &spdy).await;
+    let (code, headers, said) = forward(&api, "on-pinned?", &spdy).await;
     assert_eq!(code, 101, "{said}");
     assert!(
         said.starts_with("GET ") && said.ends_with("/portForward/default/on-pinned false"),
@@ -372,7 +372,7 @@ async fn ports_are_forwarded_by_the_kubelet() {
             && headers.contains(r#""connection": "Upgrade""#)
     );
     // Within WebSocket the kubelet is asked for the same.
-    let (code, headers, said) = forward(&api, "on-pinned", &tunnel).await;
+    let (code, headers, said) = forward(&api, "on-pinned?", &tunnel).await;
     assert_eq!(code, 101, "{said}");
     assert!(
         said.starts_with("POST ") && said.ends_with("/portForward/default/on-pinned true"),
@@ -383,11 +383,28 @@ async fn ports_are_forwarded_by_the_kubelet() {
             && headers.contains(r#""sec-websocket-protocol": "SPDY/3.1+portforward.k8s.io""#)
     );
     assert!(!headers.contains("x-stream-protocol-version"), "{headers}");
-    let other = [
+    // Channels for ports are between the two.
+    let channels = [
         tunnel[0],
         tunnel[1],
         tunnel[2],
         ("sec-websocket-protocol", "v4.channel.k8s.io"),
+    ];
+    let (code, headers, said) = forward(&api, "on-pinned?ports=80,81&ports=82", &channels).await;
+    assert_eq!(code, 101, "{said}");
+    assert!(
+        said.ends_with("/portForward/default/on-pinned?port=80&port=81&port=82 false"),
+        "{said}"
+    );
+    assert!(
+        headers.contains(r#""sec-websocket-protocol": "v4.channel.k8s.io""#),
+        "{headers}"
+    );
+    let other = [
+        tunnel[0],
+        tunnel[1],
+        tunnel[2],
+        ("sec-websocket-protocol", "v3.channel.k8s.io"),
     ];
     let old = [
         tunnel[0],
@@ -396,12 +413,12 @@ async fn ports_are_forwarded_by_the_kubelet() {
         tunnel[3],
     ];
     for (path, headers, code, why) in [
-        ("none", &spdy[..], 404, r#"pods \"none\" not found"#),
-        ("one", &spdy, 400, "pod one does not have a host assigned"),
-        ("on-hollow", &spdy, 501, "there is no portforward of them"),
-        ("on-pinned", &[], 400, "Upgrade request required"),
-        ("on-pinned", &other, 400, "as SPDY/3.1+portforward.k8s.io"),
-        ("on-pinned", &old, 400, "WebSocket of version 13"),
+        ("none?", &spdy[..], 404, r#"pods \"none\" not found"#),
+        ("one?", &spdy, 400, "pod one does not have a host assigned"),
+        ("on-hollow?", &spdy, 501, "there is no portforward of them"),
+        ("on-pinned?", &[], 400, "Upgrade request required"),
+        ("on-pinned?", &other, 400, "as SPDY/3.1+portforward.k8s.io"),
+        ("on-pinned?", &old, 400, "WebSocket of version 13"),
     ] {
         let (got, _, said) = forward(&api, path, headers).await;
         assert_eq!(got, code, "{path}: {said}");

@@ -4,6 +4,7 @@
 //! Messages may be of any length and come in any pieces: what comes is handed over and not kept, but for control frames, which
 //! have 125 bytes at most. No extensions.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -34,6 +35,22 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
+    /// Whether the client would speak this version of WebSocket.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        let is_it = self.protocol.eq_ignore_ascii_case("websocket");
+        is_it && self.version == "13" && !self.key.is_empty()
+    }
+
+    /// The headers with which a client is told that WebSocket begins, with this subprotocol.
+    #[must_use]
+    pub fn head(&self, subprotocol: &str) -> String {
+        format!(
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n",
+            accept(&self.key)
+        )
+    }
+
     /// Whether the client would speak SPDY/3.1, as Kubernetes did before WebSocket.
     #[must_use]
     pub fn is_spdy(&self) -> bool {
@@ -312,7 +329,6 @@ fn frame(opcode: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
     use alloc::vec;
 
     #[test]

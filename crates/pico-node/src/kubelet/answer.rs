@@ -101,7 +101,7 @@ impl Agent {
             }
             #[cfg(feature = "spdy")]
             ["portForward", namespace, pod] => {
-                self.forward_request((namespace, pod), request.upgrade.as_ref(), now)
+                self.forward_request((namespace, pod), query, request.upgrade.as_ref(), now)
             }
             ["run", namespace, pod, container] => {
                 let command = value(query, "cmd").unwrap_or_default();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `/portForward`: connections to a pod's ports within one to the node's own, over SPDY/3.1, as kubectl's `port-forward` has it
-//! (`portforward.k8s.io`). Each connection is a pair of streams, one for its bytes and one for why there are none.
+//! `/portForward`: connections to a pod's ports within one to the node's own. Each is a pair of streams, one for its bytes and one for
+//! why there are none. kubectl has them over SPDY/3.1 (`portforward.k8s.io`), as many as it likes; kube-rs and the Python client as
+//! channels of a WebSocket (`v4.channel.k8s.io`), one connection for each port that the request names.
 //!
 //! To a container they are connections like any other ([`Agent::accept_on`]), but only this pod's containers are reached by them.
 
@@ -12,15 +13,18 @@ use core::fmt;
 
 use spdy::{Event, Frames, Headers, INVALID_STREAM, PROTOCOL_ERROR, REFUSED_STREAM, Writer};
 
-use super::answer::Answer;
+use super::answer::{Answer, values};
 use super::session::{PIECE, PING_MS, SILENT_MS};
 use super::{Forwarded, MAX_FOLLOWERS, Rest};
 use crate::Agent;
 use crate::runtime::Runtime;
 use crate::time::Ms;
-use crate::websocket::Upgrade;
+use crate::websocket::{self, Event as Message, Upgrade};
 
 const PROTOCOL: &str = "portforward.k8s.io";
+const CHANNELS: &str = "v4.channel.k8s.io";
+/// How many ports a request names at most.
+const MAX_PORTS: usize = 8;
 /// How many connections are open or wait to be, each.
 const MAX_PAIRS: usize = 16;
 /// Bytes that wait for a connection to take them, and of answers that wait because the peer takes none.
@@ -44,16 +48,52 @@ struct Pair {
     is_reset: bool,
 }
 
+/// How streams go over the connection.
+enum Wire {
+    Spdy {
+        frames: Frames,
+        writer: Writer,
+        last_stream: u32,
+        pings: u32,
+    },
+    /// The number of a channel is one less than its stream's.
+    WebSocket {
+        frames: websocket::Frames,
+        channel: u8,
+    },
+}
+
+impl Wire {
+    fn say(&self, stream: u32, bytes: &[u8], ends: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Spdy { writer, .. } => writer.data(stream, bytes, ends, out),
+            Self::WebSocket { .. } => {
+                let channel = u8::try_from(stream - 1).unwrap_or_default();
+                if !bytes.is_empty() {
+                    websocket::message(&[&[channel], bytes], out);
+                }
+            }
+        }
+    }
+
+    fn ping(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Spdy { writer, pings, .. } => {
+                *pings += 2;
+                writer.ping(*pings, out);
+            }
+            Self::WebSocket { .. } => websocket::ping(out),
+        }
+    }
+}
+
 /// Ports of a pod that are forwarded to a peer.
 pub(crate) struct Forward {
-    frames: Frames,
-    writer: Writer,
+    wire: Wire,
     uid: String,
     pod: String,
     pairs: Vec<Pair>,
-    last_stream: u32,
     replies: Vec<u8>,
-    pings: u32,
     heard: Ms,
     pinged: Ms,
     is_over: bool,
@@ -66,20 +106,41 @@ impl fmt::Debug for Forward {
 }
 
 impl Forward {
-    fn new(uid: String, pod: String, now: Ms) -> Self {
+    fn new(wire: Wire, uid: String, pod: String, now: Ms) -> Self {
         Self {
-            frames: Frames::of_client(),
-            writer: Writer::default(),
+            wire,
             uid,
             pod,
             pairs: Vec::new(),
-            last_stream: 0,
             replies: Vec::new(),
-            pings: 0,
             heard: now,
             pinged: now,
             is_over: false,
         }
+    }
+
+    fn spdy() -> Wire {
+        Wire::Spdy {
+            frames: Frames::of_client(),
+            writer: Writer::default(),
+            last_stream: 0,
+            pings: 0,
+        }
+    }
+
+    /// Opens the two channels of a port, and says so: the port is the first message on each.
+    fn name(&mut self, n: usize, port: u16) {
+        let data = u32::try_from(2 * n + 1).unwrap_or(u32::MAX);
+        for stream in [data, data + 1] {
+            self.wire
+                .say(stream, &port.to_le_bytes(), false, &mut self.replies);
+        }
+        self.pairs.push(Pair {
+            port,
+            data,
+            error: data + 1,
+            ..Pair::default()
+        });
     }
 
     /// When something is to be done about a peer that is silent.
@@ -97,34 +158,100 @@ impl Forward {
     }
 
     /// Takes what the peer says. Who breaks the rules is told so, and heard no more.
-    pub(super) fn hear(&mut self, mut bytes: &[u8], now: Ms) {
+    pub(super) fn hear(&mut self, bytes: &[u8], now: Ms) {
         self.heard = now;
+        if matches!(self.wire, Wire::WebSocket { .. }) {
+            self.hear_messages(&mut bytes.to_vec());
+        } else {
+            self.hear_frames(bytes);
+        }
+    }
+
+    fn hear_frames(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.is_over {
-            let is_understood = match self.frames.push(bytes) {
+            let Wire::Spdy { frames, .. } = &mut self.wire else {
+                return;
+            };
+            let is_understood = match frames.push(bytes) {
                 Ok((used, event)) => {
                     bytes = &bytes[used..];
                     event.is_none_or(|event| self.event(event)) && self.replies.len() <= WAITING
                 }
                 Err(_) => false,
             };
-            if !is_understood {
+            if let (
+                false,
+                Wire::Spdy {
+                    writer,
+                    last_stream,
+                    ..
+                },
+            ) = (is_understood, &self.wire)
+            {
                 let replies = &mut self.replies;
-                self.writer
-                    .go_away(self.last_stream, PROTOCOL_ERROR, replies);
+                writer.go_away(*last_stream, PROTOCOL_ERROR, replies);
                 self.is_over = true;
             }
         }
     }
 
+    fn hear_messages(&mut self, bytes: &mut [u8]) {
+        let mut at = 0;
+        while at < bytes.len() && !self.is_over {
+            let Wire::WebSocket { frames, channel } = &mut self.wire else {
+                return;
+            };
+            let event = match frames.push(&mut bytes[at..]) {
+                Ok((used, event)) => {
+                    at += used;
+                    event
+                }
+                Err(fault) => return self.close(fault.code()),
+            };
+            match event {
+                Some(Message::Data { bytes, starts }) => {
+                    let rest = if starts {
+                        *channel = bytes[0];
+                        &bytes[1..]
+                    } else {
+                        bytes
+                    };
+                    let stream = u32::from(*channel) + 1;
+                    // What comes on a channel that has ended has nobody to go to.
+                    let _ = self.take(stream, rest, false);
+                }
+                Some(Message::Ping(bytes)) => websocket::pong(&bytes, &mut self.replies),
+                Some(Message::Close(_)) => self.close(1000),
+                Some(Message::Pong) | None => {}
+            }
+            if self.replies.len() > WAITING {
+                self.close(1008);
+            }
+        }
+    }
+
+    /// Says that a WebSocket ends.
+    fn close(&mut self, code: u16) {
+        websocket::close(&code.to_be_bytes(), &mut self.replies);
+        self.is_over = true;
+    }
+
+    /// Keeps what came on a stream until its connection takes it; `None` if there is no such stream, else whether it is kept.
+    fn take(&mut self, stream: u32, bytes: &[u8], ends: bool) -> Option<bool> {
+        let mut pairs = self.pairs.iter_mut();
+        let pair = pairs.find(|p| stream != 0 && (p.data == stream || p.error == stream))?;
+        if pair.data != stream || pair.input_ended {
+            return Some(true);
+        }
+        pair.input.extend_from_slice(bytes);
+        pair.input_ended = ends;
+        // There is no way to stop a peer but to give the stream up.
+        pair.is_reset |= pair.input.len() > WAITING;
+        Some(!pair.is_reset)
+    }
+
     /// Says whether the peer may say that.
     fn event(&mut self, event: Event<'_>) -> bool {
-        let Self {
-            pairs,
-            writer,
-            replies,
-            ..
-        } = self;
-        let mut pairs = pairs.iter_mut();
         match event {
             Event::Opened {
                 stream,
@@ -135,45 +262,46 @@ impl Forward {
                 stream,
                 bytes,
                 ends,
-            } => {
-                let found = pairs.find(|p| stream != 0 && (p.data == stream || p.error == stream));
-                match found {
-                    None => writer.reset(stream, INVALID_STREAM, replies),
-                    Some(pair) if pair.data == stream && !pair.input_ended => {
-                        pair.input.extend_from_slice(bytes);
-                        pair.input_ended = ends;
-                        // There is no way to stop a peer but to give the stream up.
-                        pair.is_reset |= pair.input.len() > WAITING;
-                        if pair.is_reset {
-                            writer.reset(stream, REFUSED_STREAM, replies);
-                        }
-                    }
-                    Some(_) => {}
-                }
-            }
+            } => match self.take(stream, bytes, ends) {
+                None => self.reset(stream, INVALID_STREAM),
+                Some(false) => self.reset(stream, REFUSED_STREAM),
+                Some(true) => {}
+            },
             Event::Reset { stream } => {
-                if let Some(pair) = pairs.find(|p| p.data == stream) {
+                if let Some(pair) = self.pairs.iter_mut().find(|p| p.data == stream) {
                     pair.is_reset = true;
                 }
             }
-            Event::Ping(id) if id % 2 == 1 => writer.ping(id, replies),
+            Event::Ping(id) if id % 2 == 1 => {
+                if let Wire::Spdy { writer, .. } = &self.wire {
+                    writer.ping(id, &mut self.replies);
+                }
+            }
             Event::Ping(_) | Event::Replied { .. } => {}
             Event::GoAway => self.is_over = true,
         }
         true
     }
 
+    fn reset(&mut self, stream: u32, status: u32) {
+        if let Wire::Spdy { writer, .. } = &self.wire {
+            writer.reset(stream, status, &mut self.replies);
+        }
+    }
+
     fn open(&mut self, stream: u32, headers: &Headers, ends: bool) -> bool {
-        if stream.is_multiple_of(2) || stream <= self.last_stream {
+        let Wire::Spdy { last_stream, .. } = &mut self.wire else {
+            return false;
+        };
+        if stream.is_multiple_of(2) || stream <= *last_stream {
             return false;
         }
-        self.last_stream = stream;
+        *last_stream = stream;
         let (kind, request) = (headers.get("streamtype"), headers.get("requestid"));
         let is_error = kind == "error";
         let port = headers.get("port").parse().unwrap_or(0);
-        let replies = &mut self.replies;
         if !(is_error || kind == "data") || port == 0 || request.len() > 64 {
-            self.writer.reset(stream, PROTOCOL_ERROR, replies);
+            self.reset(stream, PROTOCOL_ERROR);
             return true;
         }
         let is_half = |p: &Pair| {
@@ -183,7 +311,7 @@ impl Forward {
         let at = self.pairs.iter().position(is_half);
         let at = at.unwrap_or(self.pairs.len());
         if at >= MAX_PAIRS {
-            self.writer.reset(stream, REFUSED_STREAM, replies);
+            self.reset(stream, REFUSED_STREAM);
             return true;
         }
         if at == self.pairs.len() {
@@ -199,7 +327,9 @@ impl Forward {
         } else {
             (pair.data, pair.input_ended) = (stream, ends);
         }
-        self.writer.reply(stream, replies);
+        if let Wire::Spdy { writer, .. } = &mut self.wire {
+            writer.reply(stream, &mut self.replies);
+        }
         true
     }
 }
@@ -209,6 +339,7 @@ impl Agent {
     pub(super) fn forward_request(
         &self,
         (namespace, pod): (&str, &str),
+        query: &str,
         upgrade: Option<&Upgrade>,
         now: Ms,
     ) -> Answer {
@@ -218,16 +349,33 @@ impl Agent {
         let Some(upgrade) = upgrade else {
             return Answer::text(400, "Upgrade request required");
         };
-        if !upgrade.is_spdy() || upgrade.choose(&[PROTOCOL]).is_none() {
-            let why = "this node forwards ports over SPDY/3.1 alone, as portforward.k8s.io";
+        let (uid, pod) = (work.pod.uid.clone(), pod.into());
+        let (forward, head) = if upgrade.is_spdy() && upgrade.choose(&[PROTOCOL]).is_some() {
+            let forward = Forward::new(Forward::spdy(), uid, pod, now);
+            (forward, super::session_request::spdy_head(PROTOCOL))
+        } else if upgrade.is_websocket() && upgrade.choose(&[CHANNELS]).is_some() {
+            let frames = websocket::Frames::default();
+            let mut forward = Forward::new(Wire::WebSocket { frames, channel: 0 }, uid, pod, now);
+            let ports: Vec<u16> = values(query, "port")
+                .map(|port| port.and_then(|port| port.parse().ok()).unwrap_or(0))
+                .collect();
+            if ports.is_empty() || ports.contains(&0) || ports.len() > MAX_PORTS {
+                let why = format!("the request is to name 1 to {MAX_PORTS} ports with port=NUMBER");
+                return Answer::text(400, why);
+            }
+            for (n, port) in ports.into_iter().enumerate() {
+                forward.name(n, port);
+            }
+            (forward, upgrade.head(CHANNELS))
+        } else {
+            let why = "this node forwards ports over SPDY/3.1, as portforward.k8s.io, or over WebSocket of version 13, as v4.channel.k8s.io";
             return Answer::text(400, why);
-        }
+        };
         if self.kubelet.followers() >= MAX_FOLLOWERS {
             return Answer::text(429, super::session_request::too_many());
         }
-        let forward = Forward::new(work.pod.uid.clone(), pod.into(), now);
         Answer {
-            body: super::session_request::spdy_head(PROTOCOL),
+            body: head,
             rest: Rest::Forward(Box::new(forward)),
             ..Answer::text(101, "")
         }
@@ -274,10 +422,14 @@ impl Agent {
             goes_on
         });
         forward.pairs = pairs;
+        let is_done = forward.pairs.is_empty() && !forward.is_over;
+        if is_done && matches!(forward.wire, Wire::WebSocket { .. }) {
+            // There are no more ports than those that the request named.
+            forward.close(1000);
+        }
         if is_free && out.is_empty() && now >= forward.due() {
             forward.pinged = now;
-            forward.pings += 2;
-            forward.writer.ping(forward.pings, &mut out);
+            forward.wire.ping(&mut out);
         }
         // What was done may have changed which one it is.
         let Some(n) = self.kubelet_index(id) else {
@@ -305,8 +457,8 @@ impl Agent {
             return true;
         }
         let end = |why: &str, out: &mut Vec<u8>| {
-            forward.writer.data(pair.data, &[], true, out);
-            forward.writer.data(pair.error, why.as_bytes(), true, out);
+            forward.wire.say(pair.data, &[], true, out);
+            forward.wire.say(pair.error, why.as_bytes(), true, out);
             false
         };
         let own = match self.kubelet.forwarded(id, pair.data) {
@@ -348,7 +500,7 @@ impl Agent {
         let said = self.serving(own);
         let n = said.len().min(PIECE);
         if n > 0 {
-            forward.writer.data(pair.data, &said[..n], false, out);
+            forward.wire.say(pair.data, &said[..n], false, out);
         }
         let is_closed = self.served_sent(own, n, now, runtime);
         let is_idle = self.kubelet_index(own).is_none_or(|n| {

@@ -19,7 +19,7 @@ use crate::Agent;
 use crate::pod::{Runner, State};
 use crate::runtime::Runtime;
 use crate::time::Ms;
-use crate::websocket::{Upgrade, accept};
+use crate::websocket::Upgrade;
 
 /// A request for a session.
 pub(super) struct Asked<'a> {
@@ -65,14 +65,11 @@ fn open(upgrade: &Upgrade, streams: Streams, now: Ms) -> Result<(Wire, String), 
     if !upgrade.protocol.eq_ignore_ascii_case("websocket") {
         return Err((400, NOT_SPOKEN.into()));
     }
-    if upgrade.version != "13" || upgrade.key.is_empty() {
+    if !upgrade.is_websocket() {
         let why = "this is no WebSocket of version 13 with a Sec-WebSocket-Key";
         return Err((400, why.into()));
     }
-    let head = format!(
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {protocol}\r\n",
-        accept(&upgrade.key)
-    );
+    let head = upgrade.head(protocol);
     Ok((
         Wire::WebSocket(Channels::new(protocol == PROTOCOLS[0])),
         head,

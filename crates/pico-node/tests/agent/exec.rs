@@ -38,7 +38,7 @@ fn rig() -> Rig {
 }
 
 /// A frame of a client.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [9, 8, 7, 6];
     let mut out = vec![first];
     match u8::try_from(payload.len()) {
@@ -122,7 +122,7 @@ fn read(mut bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 /// A session from its request on: what was said, and whether the node closed.
-fn session(
+pub(crate) fn session(
     rig: &mut Rig,
     path: &str,
     protocols: &str,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use spdy::{Event, Frames, Writer};
 
+use crate::exec::{frame, session};
 use crate::rig::Rig;
 
 /// The peer's connection.
@@ -493,6 +494,71 @@ fn bad_clients_of_ports() {
     assert!(client.is_closed);
 }
 
+/// As kube-rs and the Python client have it: channels of a WebSocket, two for each port.
+#[test]
+fn ports_as_channels() {
+    let mut rig = rig();
+    let path = format!("{FORWARD}?port=8080&port=9090");
+    let v4 = "v4.channel.k8s.io";
+    let mut says = vec![frame(0x82, b"\0GET /status/201 HTTP/1.1\r\n\r\n")];
+    // Pings give the container time.
+    says.extend(vec![frame(0x89, b"?"); 100]);
+    says.push(frame(0x82, b"\0GET /status/204 HTTP/1.0\r\n\r\n"));
+    says.extend(vec![frame(0x89, b"?"); 100]);
+    let says: Vec<&[u8]> = says.iter().map(Vec::as_slice).collect();
+    let (said, is_closed) = session(&mut rig, &path, v4, &says);
+    let of = |channel: &str| {
+        let found = said.iter().filter(|(c, _)| c == channel);
+        found.map(|(_, text)| text.as_str()).collect::<String>()
+    };
+    // Each begins with its port: 8080 is 0x1f90, 9090 is 0x2382.
+    assert!(
+        of("0").starts_with("\u{fffd}\u{1f}HTTP/1.1 201 Created\r\n"),
+        "{said:?}"
+    );
+    assert!(of("0").contains("HTTP/1.1 204 "), "{said:?}");
+    assert_eq!(of("1"), "\u{fffd}\u{1f}");
+    // The pod has no such port.
+    assert!(
+        of("3").starts_with("\u{fffd}#error forwarding port 9090 to pod web"),
+        "{said:?}"
+    );
+    // Both have ended.
+    assert_eq!(
+        said.last().map(|(c, _)| &**c),
+        Some("close 1000"),
+        "{said:?}"
+    );
+    assert!(is_closed);
+    // What is no WebSocket is told so, and a close is answered.
+    let (said, _) = session(
+        &mut rig,
+        &format!("{FORWARD}?port=8080"),
+        v4,
+        &[b"\x82\x03abc"],
+    );
+    assert_eq!(said.last().map(|(c, _)| &**c), Some("close 1002"));
+    let close = frame(0x88, &1000u16.to_be_bytes());
+    let (said, _) = session(&mut rig, &format!("{FORWARD}?port=8080"), v4, &[&close]);
+    assert_eq!(said.last().map(|(c, _)| &**c), Some("close 1000"));
+    for query in [
+        "",
+        "?port=0",
+        "?port=x",
+        &format!("?{}", ["port=1"; 9].join("&")),
+    ] {
+        let asked = format!(
+            "GET {FORWARD}{query} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: k\r\nSec-WebSocket-Protocol: {v4}\r\n\r\n"
+        );
+        let (head, body, _) = rig.kubelet_answer(asked.as_bytes());
+        assert!(
+            head.starts_with("HTTP/1.1 400 ") && body.contains("1 to 8 ports"),
+            "{body}"
+        );
+    }
+}
+
 #[test]
 fn refusals() {
     let mut rig = rig();
@@ -524,7 +590,7 @@ fn refusals() {
         ("SPDY/3.1", "websocket"),
         ("portforward.k8s.io", "v4.channel.k8s.io"),
     ] {
-        check(&mut rig, &good.replace(from, to), 400, "SPDY/3.1 alone");
+        check(&mut rig, &good.replace(from, to), 400, "over SPDY/3.1");
     }
     let exec = request(&format!("{EXEC}&command=ls"), "v3.channel.k8s.io");
     check(&mut rig, &exec, 400, "over SPDY/3.1");
