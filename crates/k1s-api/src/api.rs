@@ -18,6 +18,7 @@ use crate::content::{self, Expected};
 use crate::definitions::{Definitions, Known};
 use crate::followup::Followups;
 use crate::identity::Identity;
+use crate::namespaces::Emptying;
 use crate::negotiate::{Forms, Output, negotiate};
 use crate::options::{FieldValidation, Query};
 use crate::route::Target;
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) storage: Storage,
     pub(crate) options: Options,
     pub(crate) followups: Followups,
+    pub(crate) emptying: Emptying,
     /// Whether the namespaces that are always there have been looked for.
     pub(crate) prepared: OnceCell<()>,
     /// Whose turn it is to write what a quota counts, so that writers of one process do not get into each other's way.
@@ -150,6 +152,7 @@ impl Api {
             storage,
             options,
             followups: Followups::default(),
+            emptying: Emptying::default(),
             prepared: OnceCell::new(),
             quota_turn: Arc::default(),
             known: Known::default(),

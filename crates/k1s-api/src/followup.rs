@@ -140,6 +140,17 @@ impl Followups {
             .push_back(followup);
     }
 
+    /// Whether something else went from a namespace, which is yet to be seen to.
+    pub(crate) fn is_more_gone(&self, namespace: &str) -> bool {
+        let queue = self
+            .queue
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        queue
+            .iter()
+            .any(|f| f.what == What::Gone && f.namespace == namespace)
+    }
+
     fn pop(&self) -> Option<Followup> {
         self.queue
             .lock()

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The life of namespaces: what is in each from the start, and how one that was deleted is emptied and goes.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k1s_core::kinds::{self, Kind};
@@ -138,6 +141,10 @@ pub(crate) async fn content_gone(api: &Api, followup: &Followup) {
             // it is being emptied at this moment
             return;
         }
+        if api.0.followups.is_more_gone(&followup.namespace) {
+            // with the last of many that go at once it is looked at, rather than with each
+            return;
+        }
         empty(api, &followup.namespace).await;
     } else if followup.kind.group.is_empty()
         && matches!(
@@ -168,8 +175,76 @@ struct Remaining {
     finalizers: Vec<Vec<String>>,
 }
 
-/// Deletes what is in a namespace; when nothing is left, lets it go.
+/// The namespaces that are being emptied, each with whether it has to be gone through once more.
+#[derive(Default)]
+pub(crate) struct Emptying(Mutex<HashMap<String, bool>>);
+
+impl Emptying {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn of whoever asks first; who asks while it lasts has the namespace gone through once more.
+    fn turn<'a>(&'a self, name: &'a str) -> Option<Turn<'a>> {
+        match self.all().entry(name.to_owned()) {
+            Entry::Occupied(mut at_it) => {
+                at_it.insert(true);
+                None
+            }
+            Entry::Vacant(free) => {
+                free.insert(false);
+                Some(Turn {
+                    emptying: self,
+                    name,
+                    is_over: false,
+                })
+            }
+        }
+    }
+}
+
+/// Lasts until it is dropped, be it because who had it was stopped.
+struct Turn<'a> {
+    emptying: &'a Emptying,
+    name: &'a str,
+    is_over: bool,
+}
+
+impl Turn<'_> {
+    /// Whether somebody has asked since; if not, the turn is over.
+    fn once_more(&mut self) -> bool {
+        let mut all = self.emptying.all();
+        if all.get_mut(self.name).is_some_and(std::mem::take) {
+            return true;
+        }
+        all.remove(self.name);
+        self.is_over = true;
+        false
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.emptying.all().remove(self.name);
+        }
+    }
+}
+
+/// Deletes what is in a namespace; when nothing is left, lets it go. One at a time goes through a namespace.
 async fn empty(api: &Api, name: &str) {
+    let Some(mut turn) = api.0.emptying.turn(name) else {
+        return;
+    };
+    loop {
+        go_through(api, name).await;
+        if !turn.once_more() {
+            return;
+        }
+    }
+}
+
+async fn go_through(api: &Api, name: &str) {
     let mut remaining = Vec::new();
     for kind in namespaced_kinds(api) {
         let names = names(api, kind, name);
