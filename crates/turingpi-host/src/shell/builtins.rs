@@ -157,7 +157,7 @@ impl Shell {
                 }
                 "wait" => {
                     // until nothing runs beside it, or the user has enough of it
-                    while self.jobs.load(Ordering::Relaxed) > 0 && !self.host.interrupted() {
+                    while self.children.load(Ordering::Relaxed) > 0 && !self.host.interrupted() {
                         self.host.sleep(Duration::from_millis(100)).await;
                     }
                     Flow::Next(0)

@@ -81,7 +81,9 @@ pub(crate) struct Shell {
     pub(super) line: usize,
     /// What ends a command when the module's time reaches it.
     pub(super) deadline: Option<Duration>,
-    pub(super) jobs: Arc<AtomicUsize>,
+    /// What runs beside the session, and what of it this shell has started.
+    jobs: Arc<AtomicUsize>,
+    pub(super) children: Arc<AtomicUsize>,
     pub(super) on_exit: Option<String>,
     depth: usize,
     condition: usize,
@@ -110,6 +112,7 @@ impl Shell {
             line: 1,
             deadline: None,
             jobs: Arc::default(),
+            children: Arc::default(),
             on_exit: None,
             depth: 0,
             condition: 0,
@@ -622,16 +625,20 @@ impl Shell {
             stdin: In::Null,
             ..fds.clone()
         };
-        let jobs = self.jobs.clone();
+        // it waits for what it starts, and not for itself
+        shell.children = Arc::default();
+        let (jobs, children) = (self.jobs.clone(), self.children.clone());
         if jobs.load(Ordering::Relaxed) >= 64 {
             self.complain(&fds, "fork: retry: Resource temporarily unavailable");
             return;
         }
         jobs.fetch_add(1, Ordering::Relaxed);
+        children.fetch_add(1, Ordering::Relaxed);
         self.host.spawn(Box::pin(async move {
             let flow = shell.run(&node, &fds).await;
             shell.leave(flow, &fds).await;
             jobs.fetch_sub(1, Ordering::Relaxed);
+            children.fetch_sub(1, Ordering::Relaxed);
         }));
     }
 

@@ -270,6 +270,7 @@ fn command_lines() {
     );
     check("echo -n a; echo -e 'b\\tc'", 0, "ab\tc\n");
     check("echo a; sleep 3600 & echo b; wait; echo c", 0, "a\nb\nc\n");
+    check("wait & (wait; sleep 5 & wait) & wait; echo a", 0, "a\n");
     check(
         "read a b <<< 'one two three'; echo $b; printf '1\\n2\\n' | while read l; do echo l$l; done",
         0,
