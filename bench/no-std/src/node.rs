@@ -274,6 +274,7 @@ pub(crate) fn run() {
         address: String::new(),
         kubelet_port: black_box(10250),
         kubelet_certificate: String::new(),
+        open_metrics: black_box(false),
         hardware: Hardware::of(&PICO_W, runtime.storage_bytes()),
         unique_id: runtime.board.unique_id(),
         boot_id: black_box(0),
