@@ -68,6 +68,14 @@ impl Environment {
             .map_size
             .as_ref()
             .map_or(&MAP_SIZES[..], std::slice::from_ref);
+        // LMDB writes the first pages of an empty file, which who may only read cannot.
+        let data = path.join(DATA);
+        if options.read_only && data.metadata().is_ok_and(|data| data.len() == 0) {
+            return Err(Error::Damaged {
+                path: data,
+                reason: "it is empty".to_owned(),
+            });
+        }
         let mut opened = None;
         for size in sizes {
             opened = Some(open_when_closed(path, *size, options.read_only));

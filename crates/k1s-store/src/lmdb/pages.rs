@@ -84,7 +84,10 @@ type Result<T> = std::result::Result<T, Fault>;
 /// The trees that the meta page of a transaction names, and how many pages there are.
 fn meta(file: &File, size: usize, transaction: u64) -> io::Result<Option<([Tree; 2], u64)>> {
     let mut page = vec![0; size];
-    file.read_exact_at(&mut page, (transaction & 1) * size as u64)?;
+    match file.read_exact_at(&mut page, (transaction & 1) * size as u64) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
     let meta = &page[PAGE_HEADER..];
     if u16_at(&page, 10) & META == 0
         || u32_at(meta, 0) != MAGIC
@@ -181,7 +184,7 @@ impl Pages<'_> {
         let mut page = vec![0; self.size];
         self.file
             .read_exact_at(&mut page, number * self.size as u64)
-            .map_err(Fault::Io)?;
+            .map_err(|error| unread(number, error))?;
         Ok(page)
     }
 
@@ -214,7 +217,7 @@ impl Pages<'_> {
         let mut value = vec![0; if read { size } else { 0 }];
         self.file
             .read_exact_at(&mut value, first * self.size as u64 + PAGE_HEADER as u64)
-            .map_err(Fault::Io)?;
+            .map_err(|error| unread(first, error))?;
         Ok(value)
     }
 
@@ -233,6 +236,13 @@ impl Pages<'_> {
             before = number;
             descends
         })
+    }
+}
+
+fn unread(page: u64, error: io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Fault::Page(page, "the file ends before it"),
+        _ => Fault::Io(error),
     }
 }
 

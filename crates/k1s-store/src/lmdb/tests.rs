@@ -198,6 +198,38 @@ fn garbled_pages_are_found() {
     assert!(found > 10, "{found}");
 }
 
+/// A file that ends early is damaged, wherever it ends, and never merely unreadable.
+#[test]
+fn a_file_cut_at_any_page_is_damaged() {
+    let scratch = scratch();
+    let store = open(&scratch.path().join("whole"), Options::default()).unwrap();
+    for number in 0..20 {
+        let encoded = Encoded::opaque(vec![b'x'; number * 500]);
+        store
+            .write(Batch::new().create(key(&format!("k{number}")), encoded))
+            .wait()
+            .unwrap();
+    }
+    drop(store);
+    let whole = fs::read(scratch.path().join("whole/data.mdb")).unwrap();
+    for page in 0..whole.len() / 4096 {
+        let directory = scratch.path().join(format!("{page}"));
+        fs::create_dir(&directory).unwrap();
+        drop(directory::create_private(&directory.join("data.mdb"), true).unwrap());
+        let length = if page == 0 { 0 } else { page * 4096 + 100 };
+        fs::write(directory.join("data.mdb"), &whole[..length]).unwrap();
+        let reading = Options {
+            read_only: true,
+            ..Options::default()
+        };
+        let checked = Lmdb::map(&directory, &reading).and_then(|lmdb| lmdb.check());
+        match checked {
+            Err(error) => assert!(matches!(error, Error::Damaged { .. }), "{page}: {error}"),
+            Ok(()) => assert!(page > 3, "{page}"),
+        }
+    }
+}
+
 #[test]
 fn read_only() {
     let scratch = scratch();
