@@ -6,7 +6,7 @@
 pub enum Shape {
     /// Everything below.
     All,
-    /// Everything below, but no text of more than [`SHORT_BYTES`].
+    /// Everything below, but no text of more than 256 bytes.
     Short,
     /// Only these keys of an object.
     Keys(&'static [(&'static str, Shape)]),
